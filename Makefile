@@ -1,0 +1,43 @@
+# `make mini` and `make test` each do all the set-up that they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+BIN := $(VENV)/bin
+# An installed environment is up to date when it is newer than the pins.
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+
+export PYTHONNOUSERSITE := 1
+
+.PHONY: mini test lint audit clean-results
+
+mini: $(STAMP)
+	$(BIN)/snakemake all --cores $(CORES) --config scale=mini
+	@echo
+	@$(BIN)/piretry claims --scale mini
+	@echo
+	@echo "The report: $(CURDIR)/results/mini/report/index.html"
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/piretry schema --check
+
+audit: $(STAMP)
+	$(BIN)/piretry audit results/mini
+
+$(STAMP): pyproject.toml envs/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c envs/constraints.txt -e .
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml envs/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c envs/constraints.txt -e ".[dev]"
+	@touch $(STAMP) $@

@@ -1,0 +1,51 @@
+# The table of contents of the reproduction. `snakemake --cores 2 all` runs the scale named in config.yaml;
+# every claim, table, model and data file is a target of its own (`snakemake --cores 2 results/mini/tables/rounds.csv`).
+# What a rule needs and with which settings is decided in src/piretry/grid/, which pytest imports.
+
+import os
+import sys
+from pathlib import Path
+
+from piretry.errors import PiretryError
+from piretry.grid import names, paths
+from piretry.grid.project import load_project
+from piretry.grid.rules import Rules
+
+
+# Jobs call this environment's `piretry`, whether or not it is activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+configfile: "config.yaml"
+
+
+try:
+    PROJECT = load_project(Path(workflow.basedir), config)
+except PiretryError as error:
+    sys.exit(f"piretry: {error}")
+
+R = Rules(PROJECT)
+
+
+wildcard_constraints:
+    state=names.STATE_PATTERN,
+    role="|".join(names.ROLES),
+    writer="|".join(names.ROLES),
+    prompt="|".join(names.PROMPTS),
+    claim=r"[a-z0-9-]+",
+    table=r"[a-z0-9_]+",
+
+
+include: "rules/data.smk"
+include: "rules/base.smk"
+include: "rules/sample.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/claims.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        R.output(paths.REPORT),

@@ -1,0 +1,43 @@
+# Base models: pretrained from a seed where the scale says so, else fetched at a pinned revision.
+
+
+rule pretrain:
+    input:
+        R.input("pretrain", "role"),
+    output:
+        directory(R.output(paths.BASE_MODEL)),
+        R.record(paths.BASE_MODEL),
+    log:
+        R.output("logs/{role}/base/pretrain.log"),
+    wildcard_constraints:
+        role=R.roles("pretrain"),
+    params:
+        **R.params("pretrain", "role"),
+    threads: PROJECT.scale.engine.threads
+    resources:
+        **R.resources("pretrain"),
+    message:
+        "pretrain: base model of {wildcards.role}"
+    shell:
+        "piretry pretrain --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+
+
+rule fetch:
+    input:
+        R.input("fetch", "role"),
+    output:
+        directory(R.output(paths.BASE_MODEL)),
+        R.record(paths.BASE_MODEL),
+    log:
+        R.output("logs/{role}/base/fetch.log"),
+    wildcard_constraints:
+        role=R.roles("hub"),
+    params:
+        **R.params("fetch", "role"),
+    threads: 1
+    resources:
+        **R.resources("fetch"),
+    message:
+        "fetch: base model of {wildcards.role}"
+    shell:
+        "piretry fetch --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"

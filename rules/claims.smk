@@ -1,0 +1,39 @@
+# Claims: the verdict on each, and the tables of the report. Both are targets of their own.
+
+
+rule judge:
+    input:
+        R.input("judge", "claim"),
+    output:
+        R.output(paths.CLAIM),
+        R.record(paths.CLAIM),
+    log:
+        R.output("logs/claims/{claim}.log"),
+    params:
+        **R.params("judge", "claim"),
+    threads: 1
+    resources:
+        **R.resources("judge"),
+    message:
+        "judge: {wildcards.claim}"
+    shell:
+        "piretry judge --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+
+
+rule table:
+    input:
+        R.input("table", "table"),
+    output:
+        R.output(paths.TABLE),
+        R.record(paths.TABLE),
+    log:
+        R.output("logs/tables/{table}.log"),
+    params:
+        **R.params("table", "table"),
+    threads: 1
+    resources:
+        **R.resources("table"),
+    message:
+        "table: {wildcards.table}"
+    shell:
+        "piretry table --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"

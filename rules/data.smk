@@ -1,0 +1,45 @@
+# Data: the training pool and the held-out problems, and the training set without what overlaps.
+
+
+rule prepare:
+    input:
+        R.input("prepare", target=PROJECT.scale.name),
+    output:
+        R.output(paths.POOL),
+        R.record(paths.POOL),
+        R.output(paths.EVAL),
+        R.record(paths.EVAL),
+    log:
+        R.output("logs/data/prepare.log"),
+    params:
+        **R.params("prepare", target=PROJECT.scale.name),
+    threads: 1
+    resources:
+        **R.resources("prepare"),
+    message:
+        "prepare: training pool and held-out problems"
+    shell:
+        "piretry prepare --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+
+
+rule overlap:
+    input:
+        R.input("overlap", target=PROJECT.scale.name),
+    output:
+        R.output(paths.TRAIN),
+        R.record(paths.TRAIN),
+        R.output(paths.OVERLAP),
+        R.record(paths.OVERLAP),
+        R.output(paths.OVERLAP_PAIRS),
+        R.record(paths.OVERLAP_PAIRS),
+    log:
+        R.output("logs/data/overlap.log"),
+    params:
+        **R.params("overlap", target=PROJECT.scale.name),
+    threads: 1
+    resources:
+        **R.resources("overlap"),
+    message:
+        "overlap: matches between training pool and held-out problems"
+    shell:
+        "piretry overlap --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"

@@ -1,0 +1,20 @@
+# Evaluation on the held-out problems.
+
+
+rule evaluate:
+    input:
+        R.input("evaluate", "state"),
+    output:
+        R.output(paths.EVALUATION),
+        R.record(paths.EVALUATION),
+    log:
+        R.output("logs/{state}/evaluate.log"),
+    params:
+        **R.params("evaluate", "state"),
+    threads: PROJECT.scale.engine.threads
+    resources:
+        **R.resources("evaluate"),
+    message:
+        "evaluate: {wildcards.state}"
+    shell:
+        "piretry evaluate --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"

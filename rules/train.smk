@@ -1,0 +1,39 @@
+# Training: the examples that a method keeps, and the model that they make.
+
+
+rule select:
+    input:
+        R.input("select", "state"),
+    output:
+        R.output(paths.SFT),
+        R.record(paths.SFT),
+    log:
+        R.output("logs/{state}/select.log"),
+    params:
+        **R.params("select", "state"),
+    threads: 1
+    resources:
+        **R.resources("select"),
+    message:
+        "select: {wildcards.state}"
+    shell:
+        "piretry select --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+
+
+rule train:
+    input:
+        R.input("train", "state"),
+    output:
+        directory(R.output(paths.MODEL)),
+        R.record(paths.MODEL),
+    log:
+        R.output("logs/{state}/train.log"),
+    params:
+        **R.params("train", "state"),
+    threads: PROJECT.scale.engine.threads
+    resources:
+        **R.resources("train"),
+    message:
+        "train: {wildcards.state}"
+    shell:
+        "piretry train --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"

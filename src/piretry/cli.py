@@ -1,0 +1,238 @@
+"""The `piretry` command: one verb a stage, plus plan, status, claims, audit, grade and schema.
+
+A stage's verb runs one task: `piretry attempt small/base/s42` resolves it from config.yaml in the working directory;
+the workflow passes the resolved task itself with --task.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from piretry import __version__
+from piretry.errors import PiretryError, nearest
+from piretry.grid.project import Project, load_project
+from piretry.grid.task import Task
+from piretry.grid.tasks import BUILDERS
+
+STAGE_HELP = {
+    "prepare": "make the training pool and the held-out problems",
+    "overlap": "find and remove matches between training pool and held-out problems",
+    "pretrain": "pretrain the base model of a role from nothing",
+    "fetch": "download or copy the base model of a role at its pinned revision",
+    "attempt": "sample a state's first attempts on the training problems",
+    "resample": "sample fresh attempts of a state on all training problems",
+    "retry": "sample a state's retries after its failed attempts",
+    "repeat": "sample every successful retry once more",
+    "select": "choose a cell's training examples",
+    "train": "fine-tune a cell's model",
+    "evaluate": "sample a state's completions of the held-out problems",
+    "judge": "give the verdict on one claim",
+    "table": "write one table of the report",
+    "report": "write the report",
+}
+TARGET_HELP = {
+    "prepare": None,
+    "overlap": None,
+    "report": None,
+    "pretrain": "ROLE",
+    "fetch": "ROLE",
+    "judge": "CLAIM",
+    "table": "TABLE",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status (0 ok, 1 findings, 2 a mistake that the user can mend)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except PiretryError as error:
+        print(f"piretry: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="piretry", description="Re-run and audit the published claims about PI distillation via retry."
+    )
+    parser.add_argument("--version", action="version", version=f"piretry {__version__}")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    for stage, text in STAGE_HELP.items():
+        _stage_parser(verbs, stage, text)
+
+    plan = verbs.add_parser("plan", help="cells, jobs, tokens and time of a run, before it is started")
+    _project_options(plan)
+    plan.add_argument("--json", action="store_true", help="print JSON")
+    plan.add_argument("--power", action="store_true", help="the smallest effect that each claim's test could see")
+    plan.set_defaults(run=_plan)
+
+    status = verbs.add_parser("status", help="what of a run is made, and what is missing")
+    _project_options(status)
+    status.set_defaults(run=_status)
+
+    claims = verbs.add_parser("claims", help="list the claims with published and measured values and verdicts")
+    _project_options(claims)
+    claims.add_argument("--json", action="store_true", help="print a JSON list")
+    claims.set_defaults(run=_claims)
+
+    audit = verbs.add_parser("audit", help="re-hash a results folder and walk every claim down to data and models")
+    audit.add_argument("results", type=Path, help="folder of one scale, e.g. results/mini")
+    audit.add_argument("--json", action="store_true", help="print JSON")
+    audit.set_defaults(run=_audit)
+
+    grade = verbs.add_parser("grade", help="grade a JSON-lines file of {id, gold, completion} rows")
+    grade.add_argument("source", type=Path, help="JSON lines with id, gold, completion (and finish_reason)")
+    grade.add_argument("target", type=Path, nargs="?", help="where to write the rows with answer and verdict")
+    grade.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
+    grade.add_argument("--timeout", type=float, default=5.0, help="seconds for one answer (default: 5)")
+    grade.add_argument(
+        "--disagreements", action="store_true", help="list the rows on which the second opinion differs"
+    )
+    grade.set_defaults(run=_grade)
+
+    regrade = verbs.add_parser("regrade", help="grade a state's stored completions again, without a model")
+    regrade.add_argument("files", type=Path, nargs="+", help="completions tables, e.g. results/mini/.../eval.parquet")
+    regrade.add_argument("--problems", type=Path, required=True, help="the problems table with the gold answers")
+    regrade.set_defaults(run=_regrade)
+
+    schema = verbs.add_parser("schema", help="write the JSON schemas and docs/configuration.md")
+    schema.add_argument("--home", type=Path, default=Path(), help="the checkout (default: here)")
+    schema.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is out of date")
+    schema.set_defaults(run=_schema)
+    return parser
+
+
+def _stage_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser], stage: str, text: str) -> None:
+    parser = verbs.add_parser(stage, help=text)
+    target = TARGET_HELP.get(stage, "STATE")
+    if target:
+        parser.add_argument("target", nargs="?", metavar=target, help="what to make it for")
+    if stage == "retry":
+        parser.add_argument("--writer", help="role whose model writes the retries (default: the state's own)")
+    if stage in ("retry", "repeat"):
+        parser.add_argument("--prompt", default="bare", help="retry prompt (default: bare)")
+    parser.add_argument("--task", help="the resolved task as JSON, as the workflow passes it")
+    parser.add_argument("--root", type=Path, help="results folder of the scale; goes with --task")
+    _project_options(parser)
+    parser.set_defaults(run=_stage, stage=stage)
+
+
+def _project_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--home", type=Path, default=Path(), help="folder with config.yaml (default: here)")
+    parser.add_argument("--scale", help="scale to use instead of the one in config.yaml")
+
+
+def _project(options: argparse.Namespace) -> Project:
+    return load_project(options.home, {"scale": options.scale} if options.scale else None)
+
+
+def _stage(options: argparse.Namespace) -> int:
+    from piretry.runner import run_task
+
+    if options.task:
+        if options.root is None:
+            raise PiretryError("--task needs --root, the results folder that its paths start from.")
+        task, root = Task.from_json(options.task), options.root
+    else:
+        project = _project(options)
+        root = options.home / project.results
+        arguments = [getattr(options, "target", None) or _default_target(options.stage, project)]
+        if options.stage in ("retry", "repeat"):
+            arguments.append(options.prompt)
+        if options.stage == "retry" and options.writer:
+            arguments.append(options.writer)
+        task = BUILDERS[options.stage](project, *arguments)
+    if task.stage != options.stage:
+        raise PiretryError(f"--task is a task of stage {task.stage!r}, but the verb is {options.stage!r}.")
+    run_task(task, root, ["piretry", *sys.argv[1:]])
+    return 0
+
+
+def _default_target(stage: str, project: Project) -> str:
+    if TARGET_HELP.get(stage, "STATE") is None:
+        return project.scale.name
+    examples = {"pretrain": "small", "fetch": "small", "judge": "headline", "table": "k_ablation"}
+    raise PiretryError(f"Say what to make it for, for example: piretry {stage} {examples.get(stage, 'small/base/s42')}")
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from piretry.grid.plan import make_plan, power_table
+
+    project = _project(options)
+    plan = make_plan(project)
+    if options.power:
+        power = power_table(project)
+        print(json.dumps(power.plain(), indent=2) if options.json else power.text())
+    else:
+        print(json.dumps(plan.plain(), indent=2) if options.json else plan.text())
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from piretry.grid.status import status_text
+
+    project = _project(options)
+    print(status_text(project, options.home / project.results))
+    return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from piretry.claims.listing import claims_text, list_claims
+
+    project = _project(options)
+    rows = list_claims(project, options.home / project.results)
+    print(json.dumps(rows, indent=2) if options.json else claims_text(rows))
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from piretry.provenance.audit import audit
+    from piretry.provenance.code import code_digest
+
+    if not options.results.is_dir():
+        beside = [str(path) for path in options.results.parent.glob("*") if path.is_dir()]
+        raise PiretryError(
+            f"{options.results} is not a folder: audit takes the results folder of one scale, for example results/mini."
+            f"{nearest(str(options.results), beside) if beside else ''}"
+        )
+    report = audit(options.results, lambda record: code_digest(record.modules))
+    print(report.to_json() if options.json else report.text())
+    return 0 if report.ok else 1
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from piretry.verifiers.files import grade_file
+
+    if options.target is None and not options.disagreements:
+        raise PiretryError("piretry grade needs a file to write to (or --disagreements to list without writing).")
+    return grade_file(options)
+
+
+def _regrade(options: argparse.Namespace) -> int:
+    from piretry.verifiers.regrade import regrade_tables
+
+    print(regrade_tables(options.files, options.problems))
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from piretry.settings.schema import stale_files, write_files
+
+    if options.check:
+        stale = stale_files(options.home)
+        for path in stale:
+            print(f"{path} is out of date: run `piretry schema`.", file=sys.stderr)
+        return 1 if stale else 0
+    for path in write_files(options.home):
+        print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

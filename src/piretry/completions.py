@@ -1,0 +1,85 @@
+"""One table schema for completions everywhere: attempts, resamples, retries, repeats and evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from piretry.errors import PiretryError
+
+SCHEMA = pa.schema(
+    [
+        pa.field("problem_id", pa.string(), nullable=False),
+        pa.field("attempt", pa.int32(), nullable=False),  # 0 first answer, 1..K retries
+        pa.field("sample", pa.int32(), nullable=False),  # independent samples of the same dialogue, from 0
+        pa.field("decoding", pa.string(), nullable=False),  # sampled | greedy
+        pa.field("seed", pa.int64(), nullable=False),  # of the request
+        pa.field("prompt_digest", pa.string(), nullable=False),  # sha256 of the rendered prompt, 16 hex digits
+        pa.field("completion", pa.string(), nullable=False),
+        pa.field("finish_reason", pa.string(), nullable=False),  # stop | length
+        pa.field("prompt_tokens", pa.int32(), nullable=False),
+        pa.field("completion_tokens", pa.int32(), nullable=False),
+        pa.field("answer", pa.string(), nullable=True),
+        pa.field("verdict", pa.string(), nullable=False),
+        pa.field("second_opinion", pa.string(), nullable=False),
+        pa.field("verifier", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class CompletionRow:
+    """A completion with its verdict; the fields are the columns of SCHEMA."""
+
+    problem_id: str
+    attempt: int
+    sample: int
+    decoding: str
+    seed: int
+    prompt_digest: str
+    completion: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    answer: str | None
+    verdict: str
+    second_opinion: str
+    verifier: str
+
+    @property
+    def correct(self) -> bool:
+        """Whether the verdict is `correct`."""
+        return self.verdict == "correct"
+
+
+def write_completions(path: Path, rows: Iterable[CompletionRow]) -> None:
+    """Write `rows` in a fixed order with fixed encoding, so that equal rows give equal bytes."""
+    ordered = sorted(rows, key=lambda row: (row.problem_id, row.attempt, row.decoding, row.sample))
+    columns = {field.name: [getattr(row, field.name) for row in ordered] for field in fields(CompletionRow)}
+    pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd", write_statistics=False)
+
+
+def read_completions(path: Path) -> list[CompletionRow]:
+    """Read a completions table; PiretryError when the file is not one."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, pa.ArrowIOError, OSError) as error:
+        raise PiretryError(
+            f"{path} cannot be read as a completions table ({error}). Delete it and run the workflow again: "
+            "only this file and what depends on it are made anew."
+        ) from error
+    if table.schema.names != SCHEMA.names:
+        raise PiretryError(
+            f"{path} has the columns {', '.join(table.schema.names)}; expected {', '.join(SCHEMA.names)}. "
+            "It was made by another version: delete it and run the workflow again."
+        )
+    return [CompletionRow(**row) for row in table.to_pylist()]
+
+
+def as_plain(row: CompletionRow) -> dict[str, object]:
+    """The row as a dictionary of plain values."""
+    return asdict(row)

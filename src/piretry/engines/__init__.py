@@ -1,0 +1,1 @@
+"""Engines turn requests into completions. One interface; each backend is one module, imported when used."""

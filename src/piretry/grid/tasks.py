@@ -1,0 +1,367 @@
+"""The wiring: for each stage, the task that makes a target. Inputs, outputs and settings, and nothing that runs.
+
+A builder takes the project and the wildcards of the rule. Stages never import this module, so that an edit to the
+grid or the claims changes no code digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from piretry.claims.model import Claim, Control, CountTest, Quantity, TrendTest
+from piretry.errors import PiretryError, nearest
+from piretry.grid import paths
+from piretry.grid.names import State
+from piretry.grid.project import Project, RetryDemand, quantities
+from piretry.grid.task import Task
+
+VERIFIER = "piretry.verifiers.math"
+
+
+def prepare(project: Project, target: str) -> Task:
+    """The training pool and the held-out problems (and, where bases are pretrained, the pretraining dialogues)."""
+    outputs = {"pool": paths.POOL, "eval": paths.EVAL}
+    settings: dict[str, Any] = {"data": project.scale.data.plain()}
+    if project.scale.data.train.kind == "chains":
+        settings["prompts"] = project.scale.retry.prompts
+    return Task("prepare", target, {}, outputs, settings, (f"{_STAGES}.prepare",))
+
+
+def overlap(project: Project, target: str) -> Task:
+    """Matches between pool and held-out problems, and the training set without them."""
+    return Task(
+        "overlap",
+        target,
+        {"pool": paths.POOL, "eval": paths.EVAL},
+        {"train": paths.TRAIN, "summary": paths.OVERLAP, "pairs": paths.OVERLAP_PAIRS},
+        {"overlap": project.scale.data.overlap.plain()},
+        (f"{_STAGES}.overlap",),
+    )
+
+
+def pretrain(project: Project, role: str) -> Task:
+    """The base model of a role, from nothing."""
+    binding = project.scale.roles[role]  # type: ignore[index]
+    settings = {
+        **binding.plain(),
+        "data": project.scale.data.plain(),
+        "prompts": project.scale.retry.prompts,
+        "chat": project.scale.chat.plain(),
+        "threads": project.scale.engine.threads,
+    }
+    outputs = {"model": paths.BASE_MODEL.format(role=role)}
+    return Task("pretrain", f"{role}/base", {}, outputs, settings, (f"{_STAGES}.pretrain",))
+
+
+def fetch(project: Project, role: str) -> Task:
+    """The base model of a role, downloaded or copied at its pinned revision."""
+    binding = project.scale.roles[role]  # type: ignore[index]
+    outputs = {"model": paths.BASE_MODEL.format(role=role)}
+    return Task("fetch", f"{role}/base", {}, outputs, binding.plain(), (f"{_STAGES}.fetch",))
+
+
+def attempt(project: Project, name: str) -> Task:
+    """First attempts of a state on the training problems."""
+    state = State.parse(name)
+    inputs = {"model": paths.model(state), "problems": paths.TRAIN}
+    outputs = {"completions": paths.ATTEMPTS.format(state=name)}
+    return _sampling(project, "attempt", state, inputs, outputs, {"state": name, "seed": state.seed})
+
+
+def resample(project: Project, name: str) -> Task:
+    """Fresh attempts of a state on all training problems, for rejection and resample alike."""
+    state = State.parse(name)
+    _needed(project.resample_max, state.series, f"fresh attempts of {name}")
+    inputs = {"model": paths.model(state), "problems": paths.TRAIN}
+    outputs = {"completions": paths.RESAMPLES.format(state=name)}
+    own = {"state": name, "seed": state.seed, "k": project.resample_max[state.series]}
+    return _sampling(project, "resample", state, inputs, outputs, own)
+
+
+def retry(project: Project, name: str, prompt: str, writer: str | None = None) -> Task:
+    """Retries after the failed attempts of a state, up to the largest K that the grid asks for."""
+    state = State.parse(name)
+    writer = writer or state.role
+    demand = RetryDemand(state.series, prompt, writer)
+    _needed(project.k_max, demand, f"retries of {name} with prompt {prompt!r} by {writer}")
+    author = state if writer == state.role else State(writer, state.seed)
+    inputs = {
+        "model": paths.model(author),
+        "problems": paths.TRAIN,
+        "attempts": paths.ATTEMPTS.format(state=name),
+    }
+    own = {
+        "state": name,
+        "writer": author.name,
+        "seed": state.seed,
+        "prompt": prompt,
+        "template": project.scale.retry.prompts[prompt],  # type: ignore[index]
+        "history": project.scale.retry.history,
+        "k": project.k_max[demand],
+    }
+    outputs = {"completions": paths.retries(state, prompt, writer)}
+    return _sampling(project, "retry", state, inputs, outputs, own)
+
+
+def repeat(project: Project, name: str, prompt: str) -> Task:
+    """One independent resample of every successful retry, in the same dialogue."""
+    state = State.parse(name)
+    inputs = {
+        "model": paths.model(state),
+        "problems": paths.TRAIN,
+        "attempts": paths.ATTEMPTS.format(state=name),
+        "retries": paths.RETRIES.format(state=name, prompt=prompt),
+    }
+    own = {
+        "state": name,
+        "seed": state.seed,
+        "prompt": prompt,
+        "template": project.scale.retry.prompts[prompt],  # type: ignore[index]
+        "history": project.scale.retry.history,
+    }
+    outputs = {"completions": paths.REPEATS.format(state=name, prompt=prompt)}
+    return _sampling(project, "repeat", state, inputs, outputs, own)
+
+
+def select(project: Project, name: str) -> Task:
+    """The training examples of a cell."""
+    state = State.parse(name)
+    arm = _cell(state)
+    source = state.sampled_from()
+    inputs = {"problems": paths.TRAIN, "attempts": paths.ATTEMPTS.format(state=source.name)}
+    if arm.method in ("retry", "cross"):
+        demand = project.retry_demand(arm)
+        inputs["retries"] = paths.retries(source, demand.prompt, demand.writer)
+    else:
+        inputs["resamples"] = paths.RESAMPLES.format(state=source.name)
+    selection = project.scale.selection[arm.method]  # type: ignore[index]
+    if selection.match_examples_to == "retry" and (arm.method != "retry" or arm.prompt != "bare"):
+        inputs["match_retries"] = paths.RETRIES.format(state=source.name, prompt="bare")
+    settings = {
+        "method": arm.method,
+        "k": arm.k,
+        "seed": state.seed,
+        **selection.plain(),
+        "match": project.scale.selection["retry"].plain() if "match_retries" in inputs else None,
+        "chat": project.scale.chat.plain(),
+    }
+    outputs = {"sft": paths.SFT.format(state=name)}
+    modules = (f"{_STAGES}.select", f"piretry.methods.{arm.method}")
+    return Task("select", name, inputs, outputs, settings, modules)
+
+
+def train(project: Project, name: str) -> Task:
+    """The model of a cell: supervised fine-tuning on its selected examples."""
+    state = State.parse(name)
+    arm = _cell(state)
+    start = state.sampled_from() if project.scale.training.start_from == "previous" else State(arm.role, state.seed)
+    tuning = project.scale.training.tunings[arm.tuning]
+    settings = {
+        **tuning.plain(),
+        "learning_rate": tuning.learning_rate_by_role.get(arm.role, tuning.learning_rate),
+        "seed": state.seed,
+        "threads": project.scale.engine.threads,
+        "dtype": project.scale.engine.dtype,
+        "device": project.scale.engine.device,
+        "template_options": project.scale.chat.template_options,
+    }
+    del settings["learning_rate_by_role"]
+    inputs = {"model": paths.model(start), "sft": paths.SFT.format(state=name)}
+    return Task("train", name, inputs, {"model": paths.model(state)}, settings, (f"{_STAGES}.train",))
+
+
+def evaluate(project: Project, name: str) -> Task:
+    """Greedy and sampled completions of the held-out problems."""
+    state = State.parse(name)
+    inputs = {"model": paths.model(state), "problems": paths.EVAL}
+    own = {"state": name, "seed": state.seed, "samples": project.scale.evaluation.samples}
+    outputs = {"completions": paths.EVALUATION.format(state=name)}
+    return _sampling(project, "evaluate", state, inputs, outputs, own)
+
+
+def judge(project: Project, name: str) -> Task:
+    """The verdict on one claim (or negative control), with the family that shares its correction."""
+    outputs = {"claim": paths.CLAIM.format(claim=name)}
+    common: dict[str, Any] = {
+        "scale": project.scale.name,
+        "reading": project.scale.reading,
+        "primary": project.scale.evaluation.primary,
+        "statistics": project.config.statistics.plain(),
+    }
+    modules = (f"{_STAGES}.judge",)
+    control = next((c for c in project.claims.controls if c.id == name), None)
+    if control is not None:
+        files = _control_files(project, control)
+        settings = {**common, "control": control.plain(), "files": files}
+        return Task("judge", name, _inputs(files), outputs, settings, modules)
+    if name not in project.claims.ids:
+        raise PiretryError(f"No claim is called {name!r}.{nearest(name, project.claims.ids)}")
+    claim = project.claims.claim(name)
+    family = [member for member in project.claims.family_of(claim) if not member.not_run]
+    files = {key: value for member in family for key, value in _claim_files(project, member).items()}
+    settings = {
+        **common,
+        "claim": claim.plain(),
+        "family": [member.plain() for member in family],
+        "files": files,
+        "declared_train_problems": project.scale.data.train_problems,
+    }
+    return Task("judge", name, _inputs(files), outputs, settings, modules)
+
+
+def table(project: Project, name: str) -> Task:
+    """One table of the report as CSV."""
+    if name not in project.claims.tables:
+        raise PiretryError(f"No table is called {name!r}.{nearest(name, project.claims.tables)}")
+    members = project.claims.tables[name]
+    inputs = {member: paths.CLAIM.format(claim=member) for member in members}
+    outputs = {"table": paths.TABLE.format(table=name)}
+    return Task("table", name, inputs, outputs, {"members": members}, (f"{_STAGES}.table",))
+
+
+def report(project: Project, target: str) -> Task:
+    """The report: every claim, every table, the overlap and the scale's description."""
+    judged = [*project.claims.ids, *(control.id for control in project.claims.controls)]
+    inputs = {f"claim:{name}": paths.CLAIM.format(claim=name) for name in judged}
+    inputs |= {f"table:{name}": paths.TABLE.format(table=name) for name in project.claims.tables}
+    inputs |= {"overlap": paths.OVERLAP}
+    settings = {
+        "scale": project.scale.plain(),
+        "source": project.claims.source,
+        "claims": project.claims.ids,
+        "controls": [control.id for control in project.claims.controls],
+        "tables": project.claims.tables,
+        "statistics": project.config.statistics.plain(),
+    }
+    return Task("report", target, inputs, {"page": paths.REPORT}, settings, (f"{_STAGES}.report",))
+
+
+_STAGES = "piretry.stages"
+
+BUILDERS: dict[str, Callable[..., Task]] = {
+    "prepare": prepare,
+    "overlap": overlap,
+    "pretrain": pretrain,
+    "fetch": fetch,
+    "attempt": attempt,
+    "resample": resample,
+    "retry": retry,
+    "repeat": repeat,
+    "select": select,
+    "train": train,
+    "evaluate": evaluate,
+    "judge": judge,
+    "table": table,
+    "report": report,
+}
+
+
+def all_tasks(project: Project) -> list[Task]:
+    """Every task of the whole grid, each once, walked back from the report as Snakemake does."""
+    found: dict[tuple[str, str], Task] = {}
+    producers = {path: task for task in _every_producer(project) for path in task.outputs.values()}
+    waiting = [report(project, project.scale.name)]
+    while waiting:
+        task = waiting.pop()
+        key = (task.stage, ",".join(sorted(task.outputs.values())))
+        if key not in found:
+            found[key] = task
+            waiting.extend(producers[path] for path in task.inputs.values())
+    return list(found.values())
+
+
+def _every_producer(project: Project) -> list[Task]:
+    name = project.scale.name
+    tasks = [prepare(project, name), overlap(project, name)]
+    for role, binding in project.scale.roles.items():
+        tasks.append(pretrain(project, role) if binding.source == "pretrain" else fetch(project, role))
+    states = [*project.cells, *(State(role, s) for role in project.scale.roles for s in project.seeds(f"{role}/base"))]
+    for state in states:
+        tasks += [attempt(project, state.name), evaluate(project, state.name)]
+        if state.series in project.resample_max:
+            tasks.append(resample(project, state.name))
+        if state.arm is not None:
+            tasks += [select(project, state.name), train(project, state.name)]
+        for demand in project.k_max:
+            if demand.series == state.series:
+                tasks.append(retry(project, state.name, demand.prompt, demand.writer))
+                if demand.writer == state.role:
+                    tasks.append(repeat(project, state.name, demand.prompt))
+    judged = [*project.claims.ids, *(control.id for control in project.claims.controls)]
+    tasks += [judge(project, claim) for claim in judged]
+    tasks += [table(project, entry) for entry in project.claims.tables]
+    return tasks
+
+
+def _sampling(
+    project: Project,
+    stage: str,
+    state: State,
+    inputs: dict[str, str],
+    outputs: dict[str, str],
+    own: dict[str, Any],
+) -> Task:
+    settings = {
+        **own,
+        "engine": project.scale.engine.plain(),
+        "chat": project.scale.chat.plain(),
+        "sampling": project.scale.attempt.plain(),
+        "verifier": project.scale.verifier.plain(),
+    }
+    modules = (f"{_STAGES}.{stage}", f"piretry.engines.{project.scale.engine.backend}_engine", VERIFIER)
+    return Task(stage, state.name, inputs, outputs, settings, modules)
+
+
+def _cell(state: State) -> Any:
+    if state.arm is None:
+        raise PiretryError(f"{state.name} is an untrained base: only a cell has training examples and a trained model.")
+    return state.arm
+
+
+def _needed(demands: Any, key: Any, what: str) -> None:
+    if key not in demands:
+        raise PiretryError(f"Nothing in the grid or the claims asks for {what}. Add a cell that does to config.yaml.")
+
+
+def _quantity_files(project: Project, quantity: Quantity, seeds: tuple[int, ...]) -> dict[str, str]:
+    """Files of one quantity, keyed by what the judge looks them up with."""
+    files = {}
+    for seed in seeds:
+        state = State.of(quantity.series, seed)
+        if quantity.measure == "yield":
+            files[f"attempts {state.name}"] = paths.ATTEMPTS.format(state=state.name)
+            files[f"retries {state.name} {quantity.prompt}"] = paths.RETRIES.format(
+                state=state.name, prompt=quantity.prompt
+            )
+        else:
+            files[f"eval {state.name}"] = paths.EVALUATION.format(state=state.name)
+        if quantity.measure == "gain":
+            base = State(state.role, seed)
+            files[f"eval {base.name}"] = paths.EVALUATION.format(state=base.name)
+    return files
+
+
+def _claim_files(project: Project, claim: Claim) -> dict[str, str]:
+    files: dict[str, str] = {}
+    for test in claim.tests_for(project.scale.reading):
+        for quantity in quantities(test):
+            files |= _quantity_files(project, quantity, project.seeds(quantity.series))
+        if isinstance(test, TrendTest):
+            for seed in project.seeds(test.series):
+                name = State.of(test.series, seed).name
+                files[f"retries {name} {test.prompt}"] = paths.RETRIES.format(state=name, prompt=test.prompt)
+                files[f"repeats {name} {test.prompt}"] = paths.REPEATS.format(state=name, prompt=test.prompt)
+        if isinstance(test, CountTest):
+            files["overlap"] = paths.OVERLAP
+    return files
+
+
+def _control_files(project: Project, control: Control) -> dict[str, str]:
+    names = [State.of(control.series, seed).name for seed in project.seeds(control.series)]
+    return {f"eval {name}": paths.EVALUATION.format(state=name) for name in names}
+
+
+def _inputs(files: dict[str, str]) -> dict[str, str]:
+    """Files as named inputs; the name is the path itself, which is unique and readable in a record."""
+    return {path: path for path in files.values()}

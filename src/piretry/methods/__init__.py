@@ -1,0 +1,1 @@
+"""Methods decide which completions become training examples. One module a method, so that an edit reruns its cells alone."""

@@ -1,0 +1,110 @@
+"""What the page needs of the completions tables: counts and tokens by verdict, never the texts.
+
+A table is read once and reduced to groups, so that a scale with millions of completions fits into memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from piretry.errors import PiretryError
+
+_KEYS = ("attempt", "sample", "decoding", "verdict", "second_opinion", "finish_reason", "verifier")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Completions of one table that agree in everything but problem and text."""
+
+    attempt: int
+    sample: int
+    decoding: str
+    verdict: str
+    second_opinion: str
+    finish_reason: str
+    verifier: str
+    rows: int
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def correct(self) -> bool:
+        """Whether the verdict is `correct`."""
+        return self.verdict == "correct"
+
+    @property
+    def disputed(self) -> bool:
+        """Whether exactly one of the two opinions is `correct`."""
+        return self.correct != (self.second_opinion == "correct")
+
+
+@dataclass(frozen=True)
+class CompletionsFile:
+    """One completions table as groups. `path` is relative to the results folder."""
+
+    path: str
+    groups: tuple[Group, ...]
+
+    def rows(self, keep: Callable[[Group], bool] = lambda group: True) -> int:
+        """The number of completions in the groups that `keep` accepts."""
+        return sum(group.rows for group in self.groups if keep(group))
+
+    def tokens(self, keep: Callable[[Group], bool] = lambda group: True) -> int:
+        """Prompt and completion tokens of the groups that `keep` accepts."""
+        return sum(group.prompt_tokens + group.completion_tokens for group in self.groups if keep(group))
+
+    @cached_property
+    def verifiers(self) -> tuple[str, ...]:
+        """The verifier versions that graded this table."""
+        return tuple(sorted({group.verifier for group in self.groups}))
+
+
+def read_groups(root: Path, path: str) -> CompletionsFile:
+    """The completions table at `root`/`path` as groups; PiretryError when it is not one."""
+    columns = [*_KEYS, "prompt_tokens", "completion_tokens"]
+    try:
+        table = pq.read_table(root / path, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise PiretryError(
+            f"{root / path} cannot be read as a completions table ({str(error).splitlines()[0]}). Delete it and run "
+            "the workflow again: only this file and what depends on it are made anew."
+        ) from error
+    if table.schema.names != columns:
+        raise PiretryError(
+            f"{root / path} lacks columns of a completions table: it has {', '.join(table.schema.names)}. It was made "
+            "by another version: delete it and run the workflow again."
+        )
+    grouped = table.group_by(list(_KEYS)).aggregate(
+        [("verdict", "count"), ("prompt_tokens", "sum"), ("completion_tokens", "sum")]
+    )
+    groups = [
+        Group(
+            **{key: row[key] for key in _KEYS},
+            rows=row["verdict_count"],
+            prompt_tokens=row["prompt_tokens_sum"],
+            completion_tokens=row["completion_tokens_sum"],
+        )
+        for row in grouped.to_pylist()
+    ]
+    return CompletionsFile(path, tuple(sorted(groups, key=lambda g: tuple(getattr(g, key) for key in _KEYS))))
+
+
+def tokens_on_failed(root: Path, attempts: str, resamples: str, k: int) -> int:
+    """Tokens of samples 1..k in `resamples` on the problems whose first attempt in `attempts` was not correct."""
+    first = pq.read_table(root / attempts, columns=["problem_id", "verdict"])
+    failed = first.filter(pc.not_equal(first["verdict"], "correct"))["problem_id"]
+    fresh = pq.read_table(root / resamples, columns=["problem_id", "sample", "prompt_tokens", "completion_tokens"])
+    fresh = fresh.filter(pc.and_(pc.is_in(fresh["problem_id"], failed), pc.less_equal(fresh["sample"], k)))
+    return int(sum(pc.sum(fresh[name]).as_py() or 0 for name in ("prompt_tokens", "completion_tokens")))
+
+
+def read_all(root: Path, paths: Mapping[str, object] | list[str]) -> dict[str, CompletionsFile]:
+    """Every table of `paths` as groups, by its path."""
+    return {path: read_groups(root, path) for path in paths}

@@ -1,0 +1,275 @@
+"""What a scale file (scales/mini.yaml, scales/paper.yaml) says: what the roles are bound to, and how.
+
+Keys that the published sources do not fix have no default: the scale file must state them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from piretry.grid.names import METHODS, PROMPTS
+from piretry.settings.data import FileDataset, HubDataset, OverlapSettings, SubsetSettings
+from piretry.settings.mini import ChainSettings, ModelShape, PretrainSettings
+from piretry.settings.model import Settings
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class PretrainedRole(Settings):
+    """A role whose base model is downloaded (or lies in a local folder) at a pinned revision."""
+
+    source: Literal["hub"] = Field(description="`hub`: a model repository or a local folder.")
+    model: str = Field(description="Hub id (`Qwen/Qwen3-1.7B`) or path of a local folder with safetensors.")
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(
+        description="Commit of the hub repository, 40 hex digits; null for a local folder."
+    )
+    parameters: Positive = Field(description="Number of parameters, for plans and memory estimates.")
+
+
+class PretrainRole(Settings):
+    """A role whose base model is pretrained by the workflow itself, from a seed."""
+
+    source: Literal["pretrain"] = Field(description="`pretrain`: made in the workflow, no download.")
+    shape: ModelShape = Field(description="Architecture of the model.")
+    pretrain: PretrainSettings = Field(description="How the model is pretrained.")
+
+
+class ChainsDataset(Settings):
+    """Problems from the built-in generator; `data.chains` says how they are made."""
+
+    kind: Literal["chains"] = Field(description="`chains`: made by the workflow, no download.")
+    name: str = Field(description="The dataset's name in records.")
+    split: Literal["train", "eval"] = Field(description="Which of the generator's disjoint splits.")
+    problems: Positive = Field(description="How many problems are generated.")
+
+
+Dataset = Annotated[ChainsDataset | HubDataset | FileDataset, Field(discriminator="kind")]
+
+
+class DataSettings(Settings):
+    """Training pool, held-out problems, and the draw of the training set from the pool."""
+
+    train: Dataset = Field(description="The pool that training problems are drawn from.")
+    eval: Dataset = Field(description="The held-out problems.")
+    chains: ChainSettings | None = Field(description="The built-in generator's settings; null where it is not used.")
+    subset: SubsetSettings = Field(description="The draw of the training problems.")
+    overlap: OverlapSettings = Field(description="Which pool problems count as held-out ones, and which are removed.")
+    eval_problems: Positive = Field(description="How many held-out problems there must be (500 in the sources).")
+
+    @model_validator(mode="after")
+    def _generator(self) -> DataSettings:
+        uses = "chains" in (self.train.kind, self.eval.kind)
+        if uses != (self.chains is not None):
+            raise ValueError(
+                "chains must be given: a dataset is of kind chains" if uses else "chains must be null: no dataset uses it"
+            )
+        if self.train.kind == "chains" and self.train.problems < self.subset.problems:
+            raise ValueError(
+                f"subset.problems {self.subset.problems} is more than train.problems {self.train.problems} that are made"
+            )
+        return self
+
+    @property
+    def train_problems(self) -> int:
+        """How many problems are drawn for training."""
+        return self.subset.problems
+
+
+Role = Annotated[PretrainedRole | PretrainRole, Field(discriminator="source")]
+
+
+class EngineSettings(Settings):
+    """How completions are generated."""
+
+    backend: Literal["transformers"] = Field(description="The engine that samples.")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        description="Weights and arithmetic. Text is reproducible across batch sizes in float32 only."
+    )
+    device: Literal["cpu", "cuda"] = Field(description="Where the model runs.")
+    threads: Positive = Field(
+        description="CPU threads of a model job. Part of the result: sums are ordered by it."
+    )
+    batch_size: Positive = Field(description="Prompts in flight at once.")
+
+
+class SamplingSettings(Settings):
+    """Every sampling field, stated, because engines and checkpoints differ in their defaults."""
+
+    temperature: float = Field(ge=0, description="0 is greedy decoding.")
+    top_p: float = Field(gt=0, le=1, description="Nucleus mass; 1 keeps every token.")
+    top_k: int = Field(ge=0, description="Tokens kept; 0 keeps every token.")
+    max_tokens: Positive = Field(description="A completion cut off here counts as no_answer.")
+
+
+class ChatSettings(Settings):
+    """How a problem becomes a prompt."""
+
+    system: str | None = Field(description="System turn, or null for none. Not stated by the sources.")
+    instruction: str = Field(
+        description="Appended to each problem, e.g. how to box the answer. Not stated by the sources."
+    )
+    template_options: dict[str, bool | str] = Field(
+        description="Keyword arguments of the chat template, e.g. enable_thinking. Not stated by the sources."
+    )
+
+
+class RetrySettings(Settings):
+    """The retry dialogue."""
+
+    history: Literal["last", "all", "none"] = Field(
+        description="What the model sees of its failed answers when it retries: the last one, all, or none. "
+        "Not stated by the sources."
+    )
+    prompts: dict[Literal["bare", "gold", "gibberish", "wrong"], str] = Field(
+        description="The literal retry prompts. {gold} and {wrong} are filled in."
+    )
+
+    @model_validator(mode="after")
+    def _all_prompts(self) -> RetrySettings:
+        missing = [name for name in PROMPTS if name not in self.prompts]
+        if missing:
+            raise ValueError(f"retry prompts without a text: {', '.join(missing)}")
+        return self
+
+
+class SelectionSettings(Settings):
+    """Which completions of a method become training examples."""
+
+    include_correct_first: bool = Field(
+        description="Whether correct first attempts are trained on too. Stated by the sources for retry "
+        "(yes) and for double-sample (no)."
+    )
+    cap_per_problem: Positive = Field(description="Training examples kept of one problem, the earliest first.")
+    match_examples_to: Literal["retry"] | None = Field(
+        description="Cut the set, by seed, to the number of examples that retry has at the same K with the "
+        "bare prompt; null keeps all. Separates the effect of the method from that of more data."
+    )
+
+
+class TuningSettings(Settings):
+    """One way of training on the selected completions."""
+
+    kind: Literal["full", "lora"] = Field(description="All weights, or a low-rank adapter.")
+    learning_rate: float = Field(gt=0, description="Peak learning rate.")
+    learning_rate_by_role: dict[str, float] = Field(description="Roles that depart from learning_rate.")
+    steps: Positive = Field(description="Optimizer steps (500 in the sources).")
+    batch_size: Positive = Field(description="Examples a step, over all processes (32 in the sources).")
+    micro_batch_size: Positive = Field(description="Examples a process sees at once.")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        description="Learning-rate schedule. Not stated by the sources."
+    )
+    warmup_steps: int = Field(ge=0, description="Warm-up. Not stated by the sources.")
+    weight_decay: float = Field(ge=0, description="AdamW's weight decay. Not stated by the sources.")
+    max_grad_norm: float = Field(gt=0, description="Gradient clipping. Not stated by the sources.")
+    max_length: Positive = Field(description="Longest example in tokens; longer ones are an error.")
+    lora_rank: Positive | None = Field(description="LoRA rank (16 in the sources); null with full.")
+    lora_alpha: Positive | None = Field(description="LoRA alpha (32 in one place); null with full.")
+    lora_dropout: float | None = Field(description="LoRA dropout. Not stated by the sources; null with full.")
+    lora_targets: Literal["all-linear", "attention"] | None = Field(
+        description="Modules that get an adapter. Not stated by the sources; null with full."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TuningSettings:
+        lora = {
+            name: getattr(self, name) for name in ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets")
+        }
+        wrong = [name for name, value in lora.items() if (value is None) == (self.kind == "lora")]
+        if wrong:
+            need = "a value with kind: lora" if self.kind == "lora" else "null with kind: full"
+            raise ValueError(f"{', '.join(wrong)} must be {need}")
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch_size {self.micro_batch_size}"
+            )
+        return self
+
+
+class TrainingSettings(Settings):
+    """How the next model is made from the selected completions."""
+
+    start_from: Literal["previous", "base"] = Field(
+        description="Where the training of round r starts: the model of round r-1 (as in the sources) or the base."
+    )
+    tunings: dict[str, TuningSettings] = Field(
+        description="Named ways of training; a cell names one (`retry-full`, `retry-lora`)."
+    )
+
+
+class EvaluationSettings(Settings):
+    """How a state is scored on the held-out problems."""
+
+    primary: Literal["sampled", "greedy"] = Field(
+        description="The decoding that claims are judged on. The sources say 'pass@1' and no more."
+    )
+    samples: Positive = Field(description="Sampled completions of each held-out problem.")
+
+
+class VerifierSettings(Settings):
+    """Limits of the grading workers."""
+
+    workers: Positive = Field(description="Worker processes of one grading job.")
+    timeout_s: float = Field(gt=0, description="Wall-clock seconds for one answer.")
+    memory_mb: Positive = Field(description="Address space of one worker, MB.")
+
+
+class ResourceSettings(Settings):
+    """What one job of a stage asks of the scheduler."""
+
+    mem_mb: Positive = Field(description="Memory, MB.")
+    runtime: Positive = Field(description="Time limit, minutes.")
+    gpus: int = Field(ge=0, description="GPUs.")
+
+
+class ThroughputSettings(Settings):
+    """What `piretry plan` estimates time with."""
+
+    source: str = Field(description="Where the figures come from.")
+    job_start_s: float = Field(ge=0, description="Start-up of one job: interpreter, imports, loading the model.")
+    light_job_s: float = Field(ge=0, description="A whole job of a stage without a model.")
+    sample_tokens_per_s: dict[str, float] = Field(description="Generated tokens per second of one job, by role.")
+    train_examples_per_s: dict[str, float] = Field(description="Training examples per second of one job, by role.")
+    pretrain_s: dict[str, float] = Field(description="Seconds to pretrain the base of a role.")
+    tokens_per_completion: float = Field(gt=0, description="Mean length of a completion.")
+    first_attempt_accuracy: dict[str, float] = Field(
+        description="Expected accuracy of first attempts by role: decides how many retries there will be."
+    )
+
+
+class Scale(Settings):
+    """A binding of the grid's words to real models, data, engines and hyper-parameters."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", description="The scale's name and its folder under results/.")
+    description: str = Field(description="What this scale is and is not; shown on top of the report.")
+    reading: Literal["direction", "paper"] = Field(
+        description="`paper`: verdicts on the published figures. `direction`: only whether the effect points the same way."
+    )
+    roles: dict[Literal["small", "medium", "large", "prover"], Role] = Field(
+        description="What each role is. Claims on a role that is absent are `not run`."
+    )
+    data: DataSettings = Field(description="Training pool and held-out problems.")
+    engine: EngineSettings = Field(description="The sampling engine.")
+    chat: ChatSettings = Field(description="Prompt format.")
+    attempt: SamplingSettings = Field(description="Sampling of attempts and retries (T=0.7 in the sources).")
+    retry: RetrySettings = Field(description="The retry dialogue.")
+    selection: dict[Literal["retry", "rejection", "resample", "cross"], SelectionSettings] = Field(
+        description="What each method keeps for training."
+    )
+    training: TrainingSettings = Field(description="Training.")
+    evaluation: EvaluationSettings = Field(description="Evaluation.")
+    verifier: VerifierSettings = Field(description="Grading.")
+    resources: dict[str, ResourceSettings] = Field(
+        description="Scheduler requests by stage; `default` serves the stages that are not named."
+    )
+    throughput: ThroughputSettings = Field(description="Figures for `piretry plan`.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Scale:
+        if "default" not in self.resources:
+            raise ValueError("resources has no entry 'default'")
+        lacking = [method for method in METHODS[:4] if method not in self.selection]
+        if lacking:
+            raise ValueError(f"selection has no entry for {', '.join(lacking)}")
+        return self

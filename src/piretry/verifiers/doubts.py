@@ -1,0 +1,166 @@
+r"""Second looks at math-verify's own verdict, with SymPy. Runs only inside a worker.
+
+`surely_different` takes back a "correct" that rests on one of these (each is a case of traps.jsonl):
+
+* constants are compared after numbers below 1e-15 are set to 0, so that 1/2^99 = 1/2^98: here by relative difference at
+  60 digits;
+* decimals are compared at 6 places however small they are, so that 0.0000001 = 0.0000002: here at least 4 significant
+  digits must agree where one side is no terminating decimal (1/3), and 9 where both are;
+* two equations without solutions are equal there (x^2 = -1 and x^2 = -2): here their difference must vanish, up to a
+  constant factor, at chosen points;
+* expressions with variables must agree at three positive rational points.
+
+It answers True only on evidence; where nothing can be evaluated it says False, and math-verify's verdict stands.
+
+`equal_with_imaginary_unit` grants one that math-verify refuses: it reads i as a variable, so that (1+i)^2 is not 2i.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import sympy
+from sympy import Basic, Expr, Float, I, Integer, Rational, Symbol
+from sympy.core.relational import Equality, Relational
+from sympy.matrices import MatrixBase
+
+_DIGITS = 60
+_EXACT = Rational(1, 10**45)  # relative difference of two constants that are evaluated to 60 digits
+_ROUNDED = Rational(1, 10**4)  # the same where a decimal stands for a number that has none
+_DECIMAL = Rational(1, 10**9)  # the same where both are terminating decimals
+_POINTS = (Rational(13, 7), Rational(5, 11), Rational(29, 9), Rational(8, 13), Rational(17, 5), Rational(3, 8))
+
+
+def surely_different(gold: Any, answer: Any) -> bool:
+    """Whether two objects that math-verify holds equal differ by the evidence of numbers."""
+    try:
+        return _different(gold, answer)
+    except Exception:  # whatever SymPy cannot evaluate is no evidence
+        return False
+
+
+def _different(gold: Any, answer: Any) -> bool:
+    if gold == answer and not gold.atoms(Float):
+        return False
+    if isinstance(gold, Equality) and isinstance(answer, Equality):
+        return _different_equations(gold, answer)
+    if isinstance(answer, Equality) and isinstance(gold, Expr):
+        return _different(gold, answer.rhs)
+    if isinstance(gold, Equality) and isinstance(answer, Expr):
+        return _different(gold.rhs, answer)
+    if isinstance(gold, Relational) or isinstance(answer, Relational):
+        return False
+    if isinstance(gold, MatrixBase) and isinstance(answer, MatrixBase):
+        return gold.shape == answer.shape and _any_different(gold.flat(), answer.flat())
+    if isinstance(gold, sympy.Interval) and isinstance(answer, sympy.Interval):
+        return _any_different((gold.start, gold.end), (answer.start, answer.end))
+    if isinstance(gold, sympy.Tuple) and isinstance(answer, sympy.Tuple):
+        return len(gold) == len(answer) and _any_different(gold, answer)
+    if isinstance(gold, sympy.FiniteSet) and isinstance(answer, sympy.FiniteSet):
+        return any(all(_different(one, other) for other in answer) for one in gold)
+    if isinstance(gold, Expr) and isinstance(answer, Expr):
+        return _different_values(gold, answer)
+    return False
+
+
+def _any_different(first: Any, second: Any) -> bool:
+    return any(_different(one, other) for one, other in zip(first, second, strict=True))
+
+
+def _different_values(gold: Expr, answer: Expr) -> bool:
+    if any(_has_percent(side) for side in (gold, answer)):
+        return False  # 10% = 10 = 0.1 by math-verify's convention
+    names = sorted({symbol.name for symbol in gold.free_symbols | answer.free_symbols})
+    if not names:
+        return _different_numbers(_exact(gold), _exact(answer), _tolerance(gold, answer))
+    tolerance = _tolerance(gold, answer) if gold.atoms(Float) or answer.atoms(Float) else Rational(1, 10**20)
+    return any(
+        _different_numbers(_at(gold, names, shift), _at(answer, names, shift), tolerance) for shift in range(3)
+    )
+
+
+def _has_percent(expression: Expr) -> bool:
+    """Whether latex2sympy built a percentage: it multiplies by an unevaluated 1/100."""
+    return any(part.args[0] == Rational(1, 100) for part in expression.atoms(sympy.UnevaluatedExpr))
+
+
+def _exact(expression: Basic) -> Basic:
+    """Replace every decimal by the fraction that was written: 0.1 is 1/10."""
+    return expression.xreplace({number: Rational(str(number)) for number in expression.atoms(Float)})
+
+
+def _tolerance(gold: Expr, answer: Expr) -> Rational:
+    if not gold.atoms(Float) and not answer.atoms(Float):
+        return _EXACT
+    terminating = all(_terminating(_exact(side).doit()) for side in (gold, answer))
+    return _DECIMAL if terminating else _ROUNDED
+
+
+def _terminating(number: Basic) -> bool:
+    if not isinstance(number, Rational):
+        return False
+    denominator = int(number.q)
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    return denominator == 1
+
+
+def _at(expression: Expr, names: list[str], shift: int) -> Expr:
+    """The expression with positive rationals for its symbols, by name: the two sides may differ in assumptions."""
+    values = {
+        symbol: _POINTS[(names.index(symbol.name) + 2 * shift) % len(_POINTS)] + Integer(names.index(symbol.name) // 6)
+        for symbol in expression.free_symbols
+    }
+    return _exact(expression).subs(values)
+
+
+def _different_numbers(first: Basic, second: Basic, tolerance: Rational) -> bool:
+    """Whether two constants differ by more than `tolerance` relative to the larger one."""
+    one, other = first.doit(), second.doit()
+    if not (isinstance(one, Rational) and isinstance(other, Rational)):
+        one, other = sympy.N(one, _DIGITS), sympy.N(other, _DIGITS)
+        if not _trustworthy(one) or not _trustworthy(other):
+            return False
+    size = max(abs(one), abs(other))
+    return bool(size > 0 and abs(one - other) > tolerance * size)
+
+
+def _trustworthy(number: Basic) -> bool:
+    """Whether every part of an evaluated number has its digits; a zero that was not proven has none."""
+    parts = number.atoms(Float)
+    return bool(number.is_number and number.is_finite) and all(part._prec > 100 for part in parts)
+
+
+def _different_equations(gold: Equality, answer: Equality) -> bool:
+    """Whether neither the two differences are proportional nor the equations share a solution."""
+    first, second = gold.lhs - gold.rhs, answer.lhs - answer.rhs
+    names = sorted({symbol.name for symbol in first.free_symbols | second.free_symbols})
+    ratios = []
+    for shift in range(3):
+        above = sympy.N(_at(first, names, shift), _DIGITS)
+        below = sympy.N(_at(second, names, shift), _DIGITS)
+        if not (_trustworthy(above) and _trustworthy(below)) or below == 0:
+            return False
+        ratios.append(above / below)
+    if all(abs(one - other) <= _EXACT * abs(one) for one, other in pairwise(ratios)):
+        return False
+    return not sympy.solve(gold, gold.free_symbols)
+
+
+def equal_with_imaginary_unit(gold: Any, answer: Any) -> bool:
+    """Whether two expressions without other variables are equal once i is the imaginary unit."""
+    try:
+        if not (isinstance(gold, Expr) and isinstance(answer, Expr)):
+            return False
+        units = {symbol: I for symbol in gold.free_symbols | answer.free_symbols if symbol.name in ("i", "imath")}
+        if not units:
+            return False
+        sides = [side.subs(units) for side in (gold, answer)]
+        if any(isinstance(symbol, Symbol) for side in sides for symbol in side.free_symbols):
+            return False
+        one, other = (sympy.N(side, _DIGITS) for side in sides)
+        return bool(abs(one - other) <= _EXACT * max(abs(one), abs(other)))
+    except Exception:  # not evaluated: math-verify's verdict stands
+        return False
