@@ -1,4 +1,23 @@
-# The report: one HTML file.
+# The report: one HTML file; and the tokens that sharing saved, which it shows.
+
+
+rule cost:
+    input:
+        R.input("cost", target=PROJECT.scale.name),
+    output:
+        R.output(paths.COST),
+        R.record(paths.COST),
+    log:
+        R.output("logs/tables/cost.log"),
+    params:
+        **R.params("cost", target=PROJECT.scale.name),
+    threads: 1
+    resources:
+        **R.resources("cost"),
+    message:
+        "cost: tokens generated and saved by sharing"
+    shell:
+        "piretry cost --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
 
 
 rule report:

@@ -32,11 +32,13 @@ STAGE_HELP = {
     "evaluate": "sample a state's completions of the held-out problems",
     "judge": "give the verdict on one claim",
     "table": "write one table of the report",
+    "cost": "count the tokens generated, and saved by sharing",
     "report": "write the report",
 }
 TARGET_HELP = {
     "prepare": None,
     "overlap": None,
+    "cost": None,
     "report": None,
     "pretrain": "ROLE",
     "fetch": "ROLE",

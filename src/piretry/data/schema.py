@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
@@ -137,19 +136,14 @@ def table_rows(path: Path, schema: pa.Schema, what: str) -> Iterator[tuple[Any, 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; it replaces `path` when the block ends well and is removed when it does
-    not.
+    """A temporary path beside `path`; it replaces `path` when the block ends well, else it is removed.
 
     Raises PiretryError when the folder cannot be written or the disk is full.
     """
-    partial: Path | None = None
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        partial = Path(name)
         yield partial
-        partial.chmod(0o644)  # mkstemp's 0600 would hide the artifact from everybody else in a group
         partial.replace(path)
     except OSError as error:
         raise PiretryError(
@@ -157,7 +151,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             "a folder that you may write to."
         ) from error
     finally:
-        if partial is not None:
+        with suppress(OSError):  # a folder that cannot be written holds no partial file either
             partial.unlink(missing_ok=True)
 
 

@@ -28,9 +28,7 @@ _USE_A_FILE = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a dataset with the place it was read from. `unit` is what `number` counts: line or row, from
-    1.
-    """
+    """One row of a dataset and where it was read: `unit` (line or row) is what `number` counts, from 1."""
 
     file: str
     unit: str
@@ -152,7 +150,7 @@ def _counted(rows: Iterable[Row], settings: HubDataset | FileDataset) -> Iterato
 def mapped_problems(
     rows: Iterable[Row], settings: HubDataset | FileDataset, dropped: Counter[str]
 ) -> Iterator[Problem]:
-    """Problems of any dataset, by the names of its fields. The gold is a field, or the solution's last box."""
+    """Problems of any dataset, by the names of its fields. The gold is a field or the solution's last box."""
     names = settings.fields
     assert names is not None  # the settings demand them with this format
     for row in rows:
@@ -171,8 +169,7 @@ def mapped_problems(
 
 
 def local_files(settings: HubDataset | FileDataset) -> list[Path]:
-    """The files of a dataset on this machine, in order of their names; a hub dataset is fetched where it is
-    not cached.
+    """The files of a dataset on this machine, by name; a hub dataset is fetched where it is not cached.
 
     Raises PiretryError when one cannot be had or is not the expected one.
     """
@@ -180,10 +177,9 @@ def local_files(settings: HubDataset | FileDataset) -> list[Path]:
         return _hub_files(settings)
     path = Path(settings.path)
     if not path.is_file():
-        beside = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise PiretryError(
-            f"{settings.label}: {path} does not exist.{nearest(path.name, beside) if beside else ''}"
-        )
+        beside = [other.name for other in path.parent.glob("*") if other.suffix.lower() in READABLE]
+        hint = nearest(path.name, beside) if beside else " Correct the key path in the scale file."
+        raise PiretryError(f"{settings.label}: {path} does not exist.{hint}")
     if settings.sha256 is not None and (found := sha256_file(path)) != settings.sha256:
         raise PiretryError(
             f"{path} has the sha256 {found}, but the settings expect {settings.sha256}. The file was "
@@ -252,8 +248,7 @@ def _all_shards(settings: HubDataset, paths: list[Path]) -> None:
 def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a .jsonl, .json (one list) or .parquet file.
 
-    Raises PiretryError, naming the line or row, where the file is damaged or a row is not an object with
-    fields.
+    Raises PiretryError, naming the line or row, where the file is damaged or a row has no fields.
     """
     suffix = PurePosixPath(path.name).suffix.lower()
     readers = {".jsonl": _jsonl, ".json": _json_list, ".parquet": _parquet}

@@ -9,7 +9,6 @@ from piretry.grid.names import State
 
 RECORD_SUFFIX = ".prov.json"
 
-PRETRAIN = "data/pretrain.parquet"
 POOL = "data/pool.parquet"
 EVAL = "data/eval.parquet"
 TRAIN = "data/train.parquet"
@@ -24,6 +23,7 @@ RETRIES = "{state}/retries-{prompt}.parquet"
 CROSS_RETRIES = "{state}/retries-{prompt}.by-{writer}.parquet"
 REPEATS = "{state}/repeats-{prompt}.parquet"
 EVALUATION = "{state}/eval.parquet"
+COST = "tables/cost.json"
 CLAIM = "claims/{claim}.json"
 TABLE = "tables/{table}.csv"
 REPORT = "report/index.html"

@@ -20,12 +20,12 @@ VERIFIER = "piretry.verifiers.math"
 
 
 def prepare(project: Project, target: str) -> Task:
-    """The training pool and the held-out problems (and, where bases are pretrained, the pretraining dialogues)."""
-    outputs = {"pool": paths.POOL, "eval": paths.EVAL}
-    settings: dict[str, Any] = {"data": project.scale.data.plain()}
-    if project.scale.data.train.kind == "chains":
-        settings["prompts"] = project.scale.retry.prompts
-    return Task("prepare", target, {}, outputs, settings, (f"{_STAGES}.prepare",))
+    """The training pool and the held-out problems."""
+    data = project.scale.data.plain()
+    settings = {"data": {key: data[key] for key in ("train", "eval", "chains", "eval_problems")}}
+    return Task(
+        "prepare", target, {}, {"pool": paths.POOL, "eval": paths.EVAL}, settings, (f"{_STAGES}.prepare",)
+    )
 
 
 def overlap(project: Project, target: str) -> Task:
@@ -35,8 +35,12 @@ def overlap(project: Project, target: str) -> Task:
         target,
         {"pool": paths.POOL, "eval": paths.EVAL},
         {"train": paths.TRAIN, "summary": paths.OVERLAP, "pairs": paths.OVERLAP_PAIRS},
-        {"overlap": project.scale.data.overlap.plain()},
-        (f"{_STAGES}.overlap",),
+        {
+            "overlap": project.scale.data.overlap.plain(),
+            "subset": project.scale.data.subset.plain(),
+            "verifier": project.scale.verifier.plain(),
+        },
+        (f"{_STAGES}.overlap", VERIFIER),
     )
 
 
@@ -45,7 +49,7 @@ def pretrain(project: Project, role: str) -> Task:
     binding = project.scale.roles[role]  # type: ignore[index]
     settings = {
         **binding.plain(),
-        "data": project.scale.data.plain(),
+        "chains": project.scale.data.plain()["chains"],
         "prompts": project.scale.retry.prompts,
         "chat": project.scale.chat.plain(),
         "threads": project.scale.engine.threads,
@@ -220,12 +224,20 @@ def table(project: Project, name: str) -> Task:
     return Task("table", name, inputs, outputs, {"members": members}, (f"{_STAGES}.table",))
 
 
+def cost(project: Project, target: str) -> Task:
+    """Generated tokens of all cells together, and what each would have generated alone."""
+    cells = {cell.name: _parts_alone(project, cell) for cell in project.cells}
+    files = sorted({path for parts in cells.values() for part in parts for path in part["files"].values()})
+    inputs = {path: path for path in files}
+    return Task("cost", target, inputs, {"cost": paths.COST}, {"cells": cells}, (f"{_STAGES}.cost",))
+
+
 def report(project: Project, target: str) -> Task:
     """The report: every claim, every table, the overlap and the scale's description."""
     judged = [*project.claims.ids, *(control.id for control in project.claims.controls)]
     inputs = {f"claim:{name}": paths.CLAIM.format(claim=name) for name in judged}
     inputs |= {f"table:{name}": paths.TABLE.format(table=name) for name in project.claims.tables}
-    inputs |= {"overlap": paths.OVERLAP}
+    inputs |= {"overlap": paths.OVERLAP, "cost": paths.COST}
     settings = {
         "scale": project.scale.plain(),
         "source": project.claims.source,
@@ -253,6 +265,7 @@ BUILDERS: dict[str, Callable[..., Task]] = {
     "evaluate": evaluate,
     "judge": judge,
     "table": table,
+    "cost": cost,
     "report": report,
 }
 
@@ -291,6 +304,7 @@ def _every_producer(project: Project) -> list[Task]:
     judged = [*project.claims.ids, *(control.id for control in project.claims.controls)]
     tasks += [judge(project, claim) for claim in judged]
     tasks += [table(project, entry) for entry in project.claims.tables]
+    tasks.append(cost(project, name))
     return tasks
 
 
@@ -311,6 +325,28 @@ def _sampling(
     }
     modules = (f"{_STAGES}.{stage}", f"piretry.engines.{project.scale.engine.backend}_engine", VERIFIER)
     return Task(stage, state.name, inputs, outputs, settings, modules)
+
+
+def _parts_alone(project: Project, cell: State) -> list[dict[str, Any]]:
+    """The completions that a cell and its earlier rounds need when nothing is shared, as (files, largest K) parts."""
+    parts: list[dict[str, Any]] = []
+    state: State | None = cell
+    while state is not None and state.arm is not None:
+        arm, source = state.arm, state.sampled_from()
+        attempts = paths.ATTEMPTS.format(state=source.name)
+        parts.append({"kind": "attempts", "files": {"attempts": attempts}})
+        if arm.method in ("retry", "cross"):
+            demand = project.retry_demand(arm)
+            retries = paths.retries(source, demand.prompt, demand.writer)
+            parts.append({"kind": "retries", "k": arm.k, "files": {"retries": retries}})
+        else:
+            resamples = paths.RESAMPLES.format(state=source.name)
+            kind = "resamples" if arm.method == "rejection" else "resamples of failed problems"
+            parts.append({"kind": kind, "k": arm.k, "files": {"resamples": resamples, "attempts": attempts}})
+        state = source
+    for evaluated in (cell, State(cell.role, cell.seed)):
+        parts.append({"kind": "evaluation", "files": {"eval": paths.EVALUATION.format(state=evaluated.name)}})
+    return parts
 
 
 def _cell(state: State) -> Any:

@@ -10,16 +10,18 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from piretry.provenance import layout
-from piretry.provenance.model import RECORD_SUFFIX, Record, load
+from piretry.provenance.model import Record, load, record_path
+from piretry.provenance.tree import walk
 
 
 @dataclass(frozen=True)
 class Node:
     """One thing in a lineage.
 
-    `kind` is "artifact" (made here), "outside" (a file from outside the results folder), "model" or "dataset" (one that
-    the record of an artifact names by id and revision). `id` is unique in a graph: the path, or the kind with id and
-    revision. `depth` counts steps from the artifact asked for; `record` is None where there is none.
+    `kind` is "artifact" (made here), "outside" (a file from outside the results folder), "model" or "dataset"
+    (one that the record of an artifact names by id and revision). `id` is unique in a graph: the path, or the
+    kind with id and revision. `depth` counts steps from the artifact asked for; `record` is None where there
+    is none.
     """
 
     id: str
@@ -50,7 +52,8 @@ class Lineage:
     """The records of a results folder by the path of their artifact, and the ways between them.
 
     Args:
-        records: path relative to the results folder -> record. The path is where the record lies, whatever it says.
+        records: path relative to the results folder -> record. The path is where the record lies, whatever it
+        says.
     """
 
     def __init__(self, records: Mapping[str, Record]) -> None:
@@ -58,41 +61,37 @@ class Lineage:
 
     @classmethod
     def read(cls, root: Path) -> Lineage:
-        """Read every record below `root`. One that cannot be read is left out: the audit is what reports it."""
-        files = list(record_files(root))
+        """Read every record below `root`, but for those that cannot be read: the audit reports them."""
+        paths = walk(root).recorded
         with ThreadPoolExecutor(8) as pool:
-            records = pool.map(_read_or_none, (root / file for file in files))
-        return cls(
-            {file.removesuffix(RECORD_SUFFIX): record for file, record in zip(files, records, strict=True) if record}
-        )
+            records = pool.map(_read_or_none, (record_path(root / path) for path in paths))
+            return cls({path: record for path, record in zip(paths, records, strict=True) if record})
 
     def lineage(self, path: str) -> list[Record]:
-        """The records of `path` and of all that it was made from, nearest first; empty when it has no record."""
+        """The records of `path` and of all it was made from, nearest first; empty without a record."""
         return [node.record for node in self.graph(path).nodes if node.record is not None]
 
     def graph(self, path: str) -> Graph:
-        """The lineage of `path` as nodes and edges. A cycle (only possible in damaged records) ends the walk."""
-        depth = {path: 0}
+        """The lineage of `path` as nodes and edges. A cycle (damaged records) ends the walk."""
+        start = self.owner(path)
+        depth = {start: 0}
         nodes: list[Node] = []
         edges: list[Edge] = []
-        waiting = deque([(path, "artifact", path, 0)])
+        waiting = deque([(start, "artifact", start)])
         while waiting:
-            name, kind, label, level = waiting.popleft()
+            name, kind, label = waiting.popleft()
             record = self.records.get(name) if kind == "artifact" else None
-            nodes.append(Node(name, kind, label, level, record))
-            for other, other_kind, other_label, role in _made_from(record) if record else ():
+            nodes.append(Node(name, kind, label, depth[name], record))
+            for other, other_kind, other_label, role in self._made_from(record) if record else ():
                 edges.append(Edge(name, other, role))
                 if other not in depth:
-                    depth[other] = level + 1
-                    waiting.append((other, other_kind, other_label, level + 1))
+                    depth[other] = depth[name] + 1
+                    waiting.append((other, other_kind, other_label))
         return Graph(tuple(sorted(nodes, key=lambda node: (node.depth, node.id))), tuple(edges))
 
     def dependents(self, path: str) -> list[str]:
-        """Every artifact that was made from `path`, directly or through others, sorted; without `path` itself.
-
-        `path` may also be a file inside an artifact that is a folder.
-        """
-        start = self.artifact_at(path)
+        """Every artifact made from `path`, directly or through others, sorted; without `path` itself."""
+        start = self.owner(path)
         seen = {start}
         waiting = [start]
         while waiting:
@@ -104,36 +103,31 @@ class Lineage:
 
     def claims_depending_on(self, path: str) -> list[str]:
         """The ids of the claims whose verdict was made from `path` (or is `path`), sorted."""
-        paths = [self.artifact_at(path), *self.dependents(path)]
+        paths = [self.owner(path), *self.dependents(path)]
         return sorted({claim for claim in map(layout.claim_of, paths) if claim is not None})
 
-    def artifact_at(self, path: str) -> str:
-        """The artifact that `path` is or lies in; `path` itself when no record knows of one."""
-        for place in (path, *(parent.as_posix() for parent in PurePosixPath(path).parents)):
-            if place in self.records or place in self._consumers:
-                return place
-        return path
+    def owner(self, path: str) -> str:
+        """The recorded artifact that `path` is, or is a file of; `path` itself when there is none."""
+        places = (path, *(parent.as_posix() for parent in PurePosixPath(path).parents))
+        return next((place for place in places if place in self.records), path)
 
     @cached_property
     def _consumers(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for consumer, record in self.records.items():
             for entry in record.inputs:
-                found.setdefault(entry.path, []).append(consumer)
+                found.setdefault(self.owner(entry.path), []).append(consumer)
         return found
 
-
-def record_files(root: Path) -> Iterable[str]:
-    """The record files below `root`, relative to it, sorted; folders of `layout.NOT_ARTIFACTS` are not entered."""
-    found = []
-    for folder, folders, files in root.walk() if hasattr(root, "walk") else _walk(root):
-        folders[:] = [name for name in folders if not layout.is_ignored(name) and not layout.is_temporary(name)]
-        found += [(folder / name).relative_to(root).as_posix() for name in files if _is_record(name)]
-    return sorted(found)
-
-
-def _is_record(name: str) -> bool:
-    return name.endswith(RECORD_SUFFIX) and not layout.is_temporary(name)
+    def _made_from(self, record: Record) -> Iterable[tuple[str, str, str, str]]:
+        """(node id, kind, label, role) of everything that the artifact of `record` was made from."""
+        for entry in record.inputs:
+            name = self.owner(entry.path) if entry.inside else entry.path
+            yield name, "artifact" if entry.inside else "outside", name, entry.role
+        for model in record.models:
+            yield f"model {model.id} {model.revision}", "model", model.id, model.role
+        for dataset in record.datasets:
+            yield f"dataset {dataset.id} {dataset.revision}", "dataset", dataset.id, dataset.role
 
 
 def _read_or_none(path: Path) -> Record | None:
@@ -141,13 +135,3 @@ def _read_or_none(path: Path) -> Record | None:
         return load(path.read_text(encoding="utf-8")).record
     except (OSError, ValueError):
         return None
-
-
-def _made_from(record: Record) -> Iterable[tuple[str, str, str, str]]:
-    """(node id, kind, label, role) of everything that the artifact of `record` was made from."""
-    for entry in record.inputs:
-        yield entry.path, "artifact" if entry.inside else "outside", entry.path, entry.role
-    for model in record.models:
-        yield f"model {model.id} {model.revision}", "model", model.id, model.role or "model"
-    for dataset in record.datasets:
-        yield f"dataset {dataset.id} {dataset.revision}", "dataset", dataset.id, "dataset"

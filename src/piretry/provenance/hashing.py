@@ -108,7 +108,9 @@ def hash_content(path: Path, pool: ThreadPoolExecutor | None = None) -> Content:
     not. `pool` hashes the files of a folder side by side (SHA-256 releases the interpreter's lock).
     """
     listing = list_files(path)
-    return content_of(pool.map(hash_entry, listing) if pool and len(listing) > 1 else map(hash_entry, listing))
+    return content_of(
+        pool.map(hash_entry, listing) if pool and len(listing) > 1 else map(hash_entry, listing)
+    )
 
 
 def hash_entry(item: tuple[str, Path, os.stat_result]) -> FileEntry:

@@ -79,17 +79,18 @@ class Image:
 
 @dataclass(frozen=True)
 class ModelRef:
-    """A model that came from outside: hub id (or a name of our own) and revision."""
+    """A model that came from outside: hub id or path, and revision."""
 
+    role: str
     id: str
     revision: str | None = None
-    role: str | None = None
 
 
 @dataclass(frozen=True)
 class DatasetRef:
     """A dataset as used: hub id or file, revision, and the fingerprint of its rows."""
 
+    role: str
     id: str
     revision: str | None = None
     fingerprint: str | None = None

@@ -60,9 +60,10 @@ class Publication:
         inputs: role -> path. Each must exist.
         settings: everything else that decides the bytes of the outputs.
         seeds: name -> seed; when left out, every key of `settings` called seed, seeds or *_seed.
-        facts: whatever else should be known; the keys `models` and `datasets` (lists of mappings with the
-        fields
-            of ModelRef and DatasetRef) are kept in the fields of these names. More can be added with `note`.
+        facts: whatever else should be known; more can be added with `note`. The keys `models` and `datasets`
+        are
+            mappings of a role to ``{"id": ..., "revision": ...}`` (for a dataset also "fingerprint") and are
+            kept in the fields of these names.
         command: what was typed; when left out, the command line of this process.
 
     Raises PiretryError on entry for a missing input (naming the stage that makes it), an output outside
@@ -118,8 +119,13 @@ class Publication:
             self._counters[name] = self._counters.get(name, 0) + amount
 
     def note(self, **facts: Any) -> None:
-        """Put facts into the record; a second note of the same name replaces the first."""
-        self._facts.update(plain(facts, "facts"))
+        """Put facts into the record. A later one replaces one of its name; models and datasets add up."""
+        for name, value in plain(facts, "facts").items():
+            known = self._facts.get(name)
+            if name in ("models", "datasets") and isinstance(known, dict) and isinstance(value, dict):
+                known.update(value)
+            else:
+                self._facts[name] = value
 
     @property
     def input_hashes(self) -> dict[str, str]:
@@ -248,13 +254,13 @@ class Publication:
     def _references(self) -> tuple[tuple[ModelRef, ...], tuple[DatasetRef, ...]]:
         try:
             return (
-                tuple(ModelRef(**entry) for entry in self._facts.get("models", ())),
-                tuple(DatasetRef(**entry) for entry in self._facts.get("datasets", ())),
+                tuple(ModelRef(role, **entry) for role, entry in self._facts.get("models", {}).items()),
+                tuple(DatasetRef(role, **entry) for role, entry in self._facts.get("datasets", {}).items()),
             )
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise PiretryError(
-                f"Stage {self.stage!r} noted models or datasets that do not fit: {error}. Expected lists of "
-                "mappings with id, revision and role, or id, revision and fingerprint."
+                f"Stage {self.stage!r} noted models or datasets that do not fit ({error}). Expected mappings "
+                "of a role to id and revision, for a dataset also fingerprint."
             ) from error
 
     def _hash_output(self, role: str, pool: ThreadPoolExecutor) -> Content:

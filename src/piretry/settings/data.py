@@ -1,5 +1,4 @@
-"""What a scale file says of its problems: the datasets, the draw of the training problems, the overlap with
-the eval set.
+"""What a scale file says of its problems: the datasets, the draw for training, and what counts as overlap.
 
 Nothing of this is fixed by the published sources but the names and sizes (10,000 problems of NuminaMath-CoT
 for training, MATH-500 for evaluation): revisions, the draw and every rule of overlap are stated in the scale
@@ -126,9 +125,7 @@ class SubsetSettings(Settings):
 
 
 class NgramSettings(Settings):
-    """Overlap by word n-grams: a pair counts when enough of the held-out problem's n-grams are in the
-    training problem.
-    """
+    """Overlap by word n-grams: enough of the held-out problem's n-grams stand in the training problem."""
 
     size: int = Field(ge=2, description="Words of an n-gram; 13 is usual.")
     short_size: int = Field(ge=2, description="Words of an n-gram for short held-out problems; 8 is usual.")
@@ -178,7 +175,6 @@ class RewordedSettings(Settings):
         le=1,
         description="Jaccard similarity of the sets of numbers in both problems (1 where both have none).",
     )
-
     min_similarity: float = Field(
         gt=0,
         le=1,

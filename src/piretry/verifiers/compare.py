@@ -20,7 +20,7 @@ from math_verify.parser import NormalizationConfig
 
 from piretry.verifiers import doubts
 from piretry.verifiers.base import Verdict
-from piretry.verifiers.pairs import prepare, readable_numeral
+from piretry.verifiers.pairs import plain, prepare, readable_numeral
 from piretry.verifiers.rewrite import Unreadable, rewrite
 
 logging.disable(logging.CRITICAL)  # math-verify reports that its timeouts are off, once for each process
@@ -50,7 +50,7 @@ def gold_parses(gold: str) -> bool:
         body = rewrite(gold)
     except Unreadable:
         return False
-    return bool(body) and (readable_numeral(body) or _read(body) is not None)
+    return bool(body) and (readable_numeral(body) or _read(plain(body)) is not None)
 
 
 def compare(gold: str, answer: str | None) -> Verdict:

@@ -71,6 +71,8 @@ def _any_different(first: Any, second: Any) -> bool:
 def _different_values(gold: Expr, answer: Expr) -> bool:
     if any(_has_percent(side) for side in (gold, answer)):
         return False  # 10% = 10 = 0.1 by math-verify's convention
+    if isinstance(gold, Symbol) or isinstance(answer, Symbol):
+        return False  # words are compared letter by letter: "yes" and y*e*s
     names = sorted({symbol.name for symbol in gold.free_symbols | answer.free_symbols})
     if not names:
         return _different_numbers(_exact(gold), _exact(answer), _tolerance(gold, answer))

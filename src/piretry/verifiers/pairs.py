@@ -10,8 +10,8 @@ math-verify 0.9 that it removes (traps.jsonl has the cases):
   ratio must be given in the reference's terms, since "in lowest terms" is what a problem with a ratio asks for.
 * labelled values ``x=1, y=2``: an answer without labels must keep the order (``2, 1`` passes there).
 * brackets: ``\{1,2\}`` equals ``(2,1)`` there. A set in braces is not a pair in parentheses.
-* primes: they are dropped there, so that ``f'`` equals ``f``.
-* dots: they are dropped there, so that ``1, 2, \ldots, 10`` equals ``1, 2, 10``.
+* primes: they are dropped there, so that ``f'`` equals ``f``. (Dots are dropped too, so that ``1, 2, \ldots, 10`` equals
+  ``1, 2, 10``: rewrite.py makes them a word.)
 * letter case: letters are lowered there, so that ``\pi R^2 - \pi r^2`` is 0. Where both cases of a letter occur in
   formulas, the capital becomes a Greek letter on both sides.
 * a solved inequality (``x \ge 2``) where the reference is an interval becomes that interval. Unsolved ones do not:
@@ -55,7 +55,7 @@ def prepare(gold: str, answer: str, compare: Compare) -> Verdict | Pair:
         return Verdict.wrong
     if typeset(gold) == typeset(answer):
         return Verdict.correct
-    for rule in (_bases, _ratios, _choices, _marks):
+    for rule in (_bases, _ratios, _choices, _primes):
         verdict = rule(gold, answer, compare)
         if verdict is not None:
             return verdict
@@ -65,11 +65,11 @@ def prepare(gold: str, answer: str, compare: Compare) -> Verdict | Pair:
     gold, answer = bodies
     if typeset(gold) == typeset(answer):
         return Verdict.correct
+    gold, answer = _condition(gold), _condition(answer)
     for rule in (_bases, _ratios, _labels, _brackets):
         verdict = rule(gold, answer, compare)
         if verdict is not None:
             return verdict
-    gold, answer = _membership(gold), _membership(answer)
     if _is_interval(gold):
         answer = as_interval(answer) or answer
     elif _is_interval(answer):
@@ -162,18 +162,15 @@ def _choices(gold: str, answer: str, compare: Compare) -> Verdict | None:
 _PRIME = re.compile(r"(?<=[A-Za-z)}])(?:'|\^\s*\{?\s*\\prime)")
 
 
-def _marks(gold: str, answer: str, compare: Compare) -> Verdict | None:
-    """Primes and dots, which math-verify drops: they must stand on both sides or on neither."""
-    first, second = _without_text(gold), _without_text(answer)
-    if ("\\ldots" in first) != ("\\ldots" in second):
-        return Verdict.wrong
-    if len(_PRIME.findall(first)) != len(_PRIME.findall(second)):
-        return Verdict.wrong
-    return None
+def _primes(gold: str, answer: str, compare: Compare) -> Verdict | None:
+    """Primes, which math-verify drops: there must be as many on both sides."""
+    first, second = (re.sub(r"\\text\s*\{[^{}]*\}", " ", text) for text in (gold, answer))
+    return None if len(_PRIME.findall(first)) == len(_PRIME.findall(second)) else Verdict.wrong
 
 
-def _without_text(text: str) -> str:
-    return re.sub(r"\\text\s*\{[^{}]*\}", " ", text)
+def plain(gold: str) -> str:
+    """Return the part of a rewritten reference that math-verify has to read when there is no answer yet."""
+    return _condition(units.split_unit(gold).body)
 
 
 _LABELLED = re.compile(r"([A-Za-z](?:_\{?\w+\}?)?|[A-Z]{2})\s*=\s*([^=]+)")
@@ -201,9 +198,16 @@ def _brackets(gold: str, answer: str, compare: Compare) -> Verdict | None:
     return None
 
 
-def _membership(text: str) -> str:
-    r"""``x \in S`` is the set S."""
-    return re.sub(r"^[A-Za-z] ?\\in(?![a-z]) ?", "", text)
+_MEMBER = re.compile(r"^[A-Za-z] ?\\in(?![a-z]) ?")
+_BUILDER = re.compile(r"\\\{ ?[A-Za-z] ?(?:\\in ?\\mathbb ?\{? ?R ?\}?)? ?(?:\\mid(?![a-z])|\||:) ?(.+?) ?\\\}")
+_PARAMETER = re.compile(r",? ?(?:\\text\s*\{\s*(?:where|for|with|and)?[^{}]*\})? ?\(?[a-z] ?\\in(?![a-z]) ?\\mathbb ?\{? ?[ZN] ?\}?(?:\^\+)?\)?$")
+
+
+def _condition(text: str) -> str:
+    r"""``x \in S`` is the set S, ``\{x \mid x > 3\}`` the condition, and a closing ``k \in \mathbb{Z}`` a remark."""
+    text = _PARAMETER.sub("", _MEMBER.sub("", text)) or text
+    built = _BUILDER.fullmatch(text)
+    return built[1] if built and _RELATION.search(built[1]) else text
 
 
 _RELATION = re.compile(r"(<|>|\\le(?![a-z])|\\ge(?![a-z]))")

@@ -45,6 +45,7 @@ _INVISIBLE = re.compile(r"\\(?:[hv]?phantom|hspace|vspace|tag|label|color)\*?\s*
 _TEXTCOLOR = re.compile(r"\\textcolor\s*\{[^{}]*\}")
 _ROMAN = re.compile(r"\{\s*\\rm(?![A-Za-z])\s*([^{}]*)\}")
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
+_DOUBLED = re.compile(r"\\\\(?=[A-Za-z])")  # a command escaped twice; in a matrix it is a new row
 _MARKED_GROUP = re.compile(r"(?<=\d)(?:,\\!\s*|\{,\}\s*|\\,)(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"(?<=\d)\{,\}(?=\d)")
 _ONE_LETTER = re.compile(r"\\text\s*\{\s*([eid])\s*\}")
@@ -52,7 +53,7 @@ _TEXT_NUMBER = re.compile(r"\\(?:text|mathbf)\s*\{\s*(-?\d[\d.,/]*)\s*\}")
 _TEXT_QUANTITY = re.compile(r"\\text\s*\{\s*((?:-|\\\$)?\d[\d.,/:]*)\s*([A-Za-z./ ]*)\}")
 _ORDINAL = re.compile(r"(?<=\d) ?\^? ?\{? ?(?:\\text\s*\{\s*)?(?:st|nd|rd|th)(?![A-Za-z])\s*\}?\s*\}?$")
 _ANSWER_WORD = re.compile(r"\\text\s*\{\s*(?:(?:the|final|approximately|approx|about|answer|is)\b[\s.:]*)+\}\s*", re.I)
-_CHOOSE = re.compile(r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}")
+_CHOOSE = re.compile(r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}|^ ?(\w+) ?\\choose (\w+) ?$")
 _GROUPED = re.compile(r"(?<![\d.,\\])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
 _IN_BRACES = re.compile(r"(?<!\\)\{-?[1-9]\d{0,2}(?:,\d{3})+\}")
 _SPACED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3})+(?!\d)")
@@ -60,7 +61,8 @@ _REPEATING = re.compile(r"(?<![\d.])(\d*)\.(\d*)(?:\\overline|\\bar|\\dot)\s*(?:
 _RUN = re.compile(r"(?<![\d.])(\d*)\.(\d*?)(\d)\3{2,}\s*(?:\\ldots|\.\.\.)")
 _SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([+-]?\d{1,4})(?![\w.])")
 _MIXED = re.compile(r"(?<![\d./^_{,])(\d+) (\d+) ?/ ?(\d+)(?![\d/.])")
-_NEIGHBOURS = re.compile(r"\d \d|\d \.\d")
+_NEIGHBOURS = re.compile(r"(?<![_^\d])\d+ \.?\d")
+_DOTS = re.compile(r"\\ldots(?![A-Za-z]) ?")
 _TRIG = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?) ?\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))")
 _BARE_PERCENT = re.compile(r"(?<!\\)%")
@@ -79,6 +81,8 @@ def rewrite(text: str) -> str:
     text = _SURROGATE.sub("\ufffd", text).translate(_CHARACTERS)
     text = _UNPRINTABLE.sub(" ", text).replace("~", " ").replace("...", r"\ldots ")
     text = _without_delimiters(text)
+    if "\\begin" not in text:
+        text = _DOUBLED.sub(r"\\", text)
     text = _MARKED_GROUP.sub("", text)
     text = _DECIMAL_COMMA.sub(".", text)
     text = _LEFT_DOT.sub("", _ROMAN.sub(r"\\text{\1}", _TEXTCOLOR.sub("", _INVISIBLE.sub("", text))))
@@ -89,7 +93,7 @@ def rewrite(text: str) -> str:
         text = f"{quantity[1]} \\text{{{quantity[2]}}}" if quantity[2].strip() else quantity[1]
     if (word := _NUMBER_WORD.fullmatch(text)) and word[1].lower() in _WORDS:
         text = str(_WORDS.index(word[1].lower()))
-    text = _CHOOSE.sub(r"\\binom{\1}{\2}", _brace_arguments(text))
+    text = _CHOOSE.sub(lambda found: rf"\binom{{{found[1] or found[3]}}}{{{found[2] or found[4]}}}", _brace_arguments(text))
     text = _PERCENT_WORD.sub(r"\\%", _BARE_PERCENT.sub(r"\\%", text))
     text = _numbers(_ORDINAL.sub("", text))
     if swapped := _REVERSED.fullmatch(text):
@@ -193,6 +197,7 @@ def _numbers(text: str) -> str:
     text = _MIXED.sub(r"(\1+\\frac{\2}{\3})", text)
     if _TRIG.search(text):
         text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
+    text = _DOTS.sub(r"\\text{dots}", text)
     if _NEIGHBOURS.search(_TEXT_GROUP.sub("", text)):
         raise Unreadable("two numbers stand side by side without an operator")
     return text

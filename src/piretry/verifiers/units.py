@@ -54,7 +54,7 @@ _KINDS: dict[str, dict[str, tuple[Fraction, str]]] = {
 }
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 #: words after which the rest is a statement and not a unit
-_NOT_UNITS = re.compile(r"\b(?:or|and|more|less|not|if|mod|to|least|most|base|than|when|where|for|is)\b", re.I)
+_NOT_UNITS = re.compile(r"\b(?:or|and|more|less|not|if|mod|to|least|most|base|than|when|where|for|is|dots)\b", re.I)
 
 
 @dataclass(frozen=True)

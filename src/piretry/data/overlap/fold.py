@@ -12,9 +12,10 @@ import unicodedata
 
 # TeX that changes only how a formula looks: `\left(` and `(` are one bracket, \text{...} is its words.
 _LAYOUT = re.compile(
-    r"\\(?:left|right|[bB]igg?[lrm]?|(?:display|text|script)style|(?:no)?limits"
-    r"|text(?:rm|bf|it|sf|tt|normal)?|emph|[mh]box|math(?:rm|bf|it|sf|bb|cal)|bold(?:symbol)?|operatorname|rm|bf|it|cal"
-    r"|q?quad|[hv]space|noindent|(?:big|med|small)skip|hfill|newline|nonumber|indent|allowbreak|lbrace|rbrace|hline)(?![A-Za-z])\*?"
+    r"\\(?:left|right|[bB]igg?[lrm]?|lbrace|rbrace|(?:display|text|script)style|(?:no)?limits"
+    r"|text(?:rm|bf|it|sf|tt|normal)?|emph|[mh]box|math(?:rm|bf|it|sf|bb|cal)|bold(?:symbol)?"
+    r"|operatorname|rm|bf|it|cal|q?quad|[hv]space|(?:no)?indent|(?:big|med|small)skip|hfill|hline"
+    r"|newline|nonumber|allowbreak)(?![A-Za-z])\*?"
     r"|\\(?:begin|end)\s*\{[A-Za-z]+\*?\}(?:\{[lcr| ]*\})?"  # environments and the columns of an array
     r"|\\\\(?:\[[^\]]*\])?|\\[^A-Za-z%]|[~$]"  # line breaks, thin spaces, \( \[ \{ \$ and dollar signs
 )
@@ -26,7 +27,8 @@ _HYPHEN = re.compile(r"(?<=[A-Za-z]{2})-(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])-(?=[A-Z
 _DIAGRAM = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 # A command, a number, a run of letters, an operator, a factorial, any other symbol.
 _TOKEN = re.compile(
-    r"\\[a-z]+|\d+(?:\.\d+)?|\.\d+|[^\W\d_]+|[-+*/=<>^_|%]|(?<=[0-9)}])!|(?<![a-z])(?<=[a-z])!|[^\x00-\x7f\w\s]"
+    r"\\[a-z]+|\d+(?:\.\d+)?|\.\d+|[^\W\d_]+|[-+*/=<>^_|%]|(?<=[0-9)}])!|(?<=(?<![a-z])[a-z])!"
+    r"|[^\x00-\x7f\w\s]"
 )
 _NUMBER = re.compile(r"\.?\d")
 
@@ -74,9 +76,7 @@ def tokens(text: str) -> list[str]:
 
 
 def words(found: list[str]) -> list[str]:
-    """The tokens that carry a letter or a digit: n-grams are over these, so that a formula's signs do not
-    count.
-    """
+    """The tokens with a letter or digit. N-grams are over these: one formula has signs enough for many."""
     return [token for token in found if token[-1].isalnum()]
 
 

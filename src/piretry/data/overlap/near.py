@@ -1,5 +1,4 @@
-"""Near duplicates: token shingles, a MinHash index of the held-out problems, and the exact Jaccard
-similarity.
+"""Near duplicates: token shingles, a MinHash index of the held-out side, and the exact Jaccard similarity.
 
 MinHash only proposes: every pair that is reported has the stated similarity, computed on the whole sets. A
 pair of similarity s is proposed with probability 1 - (1 - s^band_size)^bands (Leskovec, Rajaraman, Ullman,
@@ -10,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from piretry.settings.data import NearDuplicateSettings
 
@@ -32,9 +32,7 @@ class NearDuplicateIndex:
                 self._index.insert(number, self._sketch(shingles))
 
     def matches(self, found: list[str]) -> Iterator[tuple[int, float]]:
-        """(held-out problem, Jaccard similarity) of those near to the training problem with the tokens
-        `found`.
-        """
+        """(held-out problem, Jaccard similarity) of those near to a training problem with tokens `found`."""
         shingles = self._shingles(found)
         threshold = self._settings.threshold
         # Every shared shingle is a known one, so |shared| >= t |union| implies |known| >= t |shingles|. Most
@@ -54,7 +52,8 @@ class NearDuplicateIndex:
             return set()
         return {" ".join(found[at : at + size]) for at in range(max(1, len(found) - size + 1))}
 
-    def _sketch(self, shingles: set[str]):  # type: ignore[no-untyped-def]  # a datasketch.MinHash
+    def _sketch(self, shingles: set[str]) -> Any:
+        """The datasketch.MinHash of a set of shingles."""
         sketch = self._empty.copy()
         sketch.update_batch([shingle.encode() for shingle in shingles])
         return sketch

@@ -17,9 +17,7 @@ class NgramIndex:
     """The n-grams of the held-out problems; training problems are added one by one, pairs come at the end."""
 
     def __init__(self, evaluation: Sequence[list[str]], settings: NgramSettings) -> None:
-        """`evaluation` holds the words of each held-out problem; one with fewer words than its n-gram is
-        never found.
-        """
+        """`evaluation` holds the words of each held-out problem; one below its n-gram is never found."""
         self._settings = settings
         self._grams: list[set[int]] = []  # of each held-out problem, as numbers
         numbers: dict[tuple[str, ...], int] = {}
@@ -37,8 +35,7 @@ class NgramIndex:
         self._hits: list[tuple[int, int]] = []  # (training problem, n-gram)
 
     def add(self, train: int, found: list[str], is_copy: bool) -> bool:
-        """Add the words of training problem number `train`; True when it shares an n-gram that may still
-        count.
+        """Add the words of a training problem; True when it shares an n-gram that may count in the end.
 
         A problem that `is_copy` of a held-out one makes none of its n-grams a stock phrase.
         """

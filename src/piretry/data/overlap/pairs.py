@@ -1,6 +1,4 @@
-"""What a search for overlap finds: pairs of a training and a held-out problem, counts by kind, and their
-files.
-"""
+"""What a search for overlap finds: pairs of training and held-out problems, counts by kind, their files."""
 
 from __future__ import annotations
 
@@ -12,6 +10,7 @@ from typing import get_args
 
 import pyarrow as pa
 
+from piretry.data.overlap.near import detection
 from piretry.data.schema import Problem, table_rows, whole_file, write_table
 from piretry.errors import PiretryError, nearest
 from piretry.settings.data import Kind, OverlapSettings
@@ -34,8 +33,7 @@ class OverlapPair:
     """A training problem that matches a held-out one; the fields are the columns of PAIR_SCHEMA.
 
     `score` is in (0, 1]: 1 for exact and normalised, the share of the held-out problem's n-grams for ngram,
-    the Jaccard similarity for near_duplicate, the weighted one for reworded. The texts are there to be looked
-    at.
+    the Jaccard similarity for near_duplicate, the weighted one for reworded. The texts are there to be read.
     """
 
     train_id: str
@@ -95,12 +93,14 @@ class OverlapReport:
 
         Examples are spread evenly over the scores of a kind, so that its weakest matches can be judged too.
         """
-        remove = self.settings.remove
+        remove, near = self.settings.remove, self.settings.near_duplicate
         removed = len(self.train_ids(remove))
         return {
             "train_problems": self.train_problems,
             "eval_problems": self.eval_problems,
             "settings": self.settings.plain(),
+            "minhash_detection": near
+            and round(detection(near.threshold, near.bands, near.band_size), 6),  # at the threshold
             "before": {kind: asdict(count) for kind, count in self.counts().items()},
             "removed_kinds": list(remove),
             "removed_train_problems": removed,
@@ -135,7 +135,7 @@ def write_report(report: OverlapReport, pairs: Path, summary: Path) -> None:
 
 def read_pairs(path: Path) -> list[OverlapPair]:
     """The pairs of a file that `write_report` wrote; PiretryError where it is absent or damaged."""
-    return [OverlapPair(*row) for row in table_rows(path, PAIR_SCHEMA, "table of overlapping pairs")]  # type: ignore[arg-type]
+    return [OverlapPair(*row) for row in table_rows(path, PAIR_SCHEMA, "table of overlapping pairs")]
 
 
 def _sought(kinds: Iterable[Kind], settings: OverlapSettings) -> set[Kind]:

@@ -1,0 +1,88 @@
+"""The provenance records of everything that the page shows, from the claims down to data and models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from piretry.provenance.graph import Lineage, Node
+from piretry.provenance.model import Record
+
+# How a chain is told, from the number down: a heading for each group of stages, nearest to the number first.
+LEVELS = (
+    ("Verdict", ("judge", "table")),
+    ("Evaluations on the held-out problems", ("evaluate",)),
+    ("Trained models", ("train",)),
+    ("Training examples (SFT sets)", ("select",)),
+    ("Retries, their repeats, and fresh attempts", ("retry", "repeat", "resample")),
+    ("First attempts", ("attempt",)),
+    ("Base models", ("pretrain", "fetch")),
+    ("Problems", ("overlap", "prepare")),
+)
+NO_STAGE = "Without a record"
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records below `tops` (paths relative to the results folder)."""
+
+    lineage: Lineage
+    tops: tuple[str, ...]
+
+    @cached_property
+    def nodes(self) -> dict[str, Node]:
+        """Every artifact, outside file, model and dataset that the page rests on, by id, each once."""
+        found: dict[str, Node] = {}
+        for top in self.tops:
+            for node in self.lineage.graph(top).nodes:
+                found.setdefault(node.id, node)
+        return found
+
+    @cached_property
+    def by_path(self) -> dict[str, Record]:
+        """Path -> record of every artifact, sorted by path."""
+        return {name: node.record for name, node in sorted(self.nodes.items()) if node.record is not None}
+
+    @cached_property
+    def troubles(self) -> list[str]:
+        """What is wrong with the records, in sentences: it is shown on top of the page, and `piretry audit` decides."""
+        found = [
+            f"{node.id} has no provenance record that can be read."
+            for node in self.nodes.values()
+            if node.kind == "artifact" and node.record is None
+        ]
+        for path, record in self.by_path.items():
+            for entry in record.inputs:
+                made = self.by_path.get(entry.path) if entry.inside else None
+                if made is not None and made.artifact.sha256 != entry.sha256:
+                    found.append(f"{path} was made from another version of {entry.path} than the one there now.")
+        return sorted(found)
+
+    def chain(self, paths: Iterable[str]) -> list[Node]:
+        """`paths` and everything that they were made from, each once."""
+        found: dict[str, Node] = {}
+        for path in paths:
+            for node in self.lineage.graph(path).nodes:
+                found.setdefault(node.id, node)
+        return list(found.values())
+
+    def levels(self, nodes: Iterable[Node]) -> list[tuple[str, list[Node]]]:
+        """The artifacts among `nodes`, sorted into LEVELS."""
+        names = {stage: name for name, stages in LEVELS for stage in stages}
+        groups: dict[str, list[Node]] = {name: [] for name, _ in LEVELS}
+        for node in sorted(nodes, key=lambda node: node.id):
+            if node.kind == "artifact":
+                stage = node.record.stage if node.record else ""
+                groups.setdefault(names.get(stage, NO_STAGE), []).append(node)
+        return [(name, found) for name, found in groups.items() if found]
+
+    def jobs(self) -> list[Record]:
+        """One record of each job: artifacts that one job wrote share its cost."""
+        return list({record.job: record for record in self.by_path.values()}.values())
+
+
+def read_records(root: Path, tops: Iterable[str]) -> Records:
+    """The records below the artifacts `tops` of the results folder `root`."""
+    return Records(Lineage.read(root), tuple(sorted(set(tops))))
