@@ -3,12 +3,12 @@
     python benchmarks/overlap.py                                         # 860,000 x 500, invented language
     python benchmarks/overlap.py --like problems.json --eval eval.jsonl  # the phrases of real problems
 
-The training side is generated while it is read, from a seed. Without --like it is an invented language: 20,000
-words, drawn by Zipf's law in sentences of 4 to 18 words, with numbers and formulas between them and one of 40
-stock phrases at the end of every other problem. With --like it is an order-2 Markov chain over the words of real
-problems (a JSON list with a field `problem`): it has their phrases, formulas and beginnings, so that many more
-candidates must be compared. Copies of held-out problems are planted: the same text, other spacing, one number
-changed. Generating is timed alone first, and its time is taken off that of the search.
+The training side is generated while it is read, from a seed. Without --like it is an invented language:
+20,000 words, drawn by Zipf's law in sentences of 4 to 18 words, with numbers and formulas between them and one
+of 40 stock phrases at the end of every other problem. With --like it is an order-2 Markov chain over the words
+of real problems (a JSON list with a field `problem`): it has their phrases, formulas and beginnings. Copies of
+held-out problems are planted: the same text, other spacing, one number changed. Generating is timed alone
+first, and its time is taken off that of the search.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from piretry.settings.data import (
     RewordedSettings,
 )
 
-KINDS = ("exact", "normalised", "ngram", "near_duplicate", "reworded")
+KINDS = ("exact", "normalised", "renumbered", "ngram", "near_duplicate", "reworded")
 SETTINGS = OverlapSettings(
     kinds=KINDS,
     remove=KINDS,
@@ -56,9 +56,7 @@ def invented() -> Text:
 
     def formula(draw: random.Random) -> str:
         a, b, c = (draw.randint(1, 99) for _ in range(3))
-        shape = draw.choice(
-            ("{a}x^2 + {b}x = {c}", r"\frac{{{a}}}{{{b}}}", r"\sqrt{{{a}}} + {b}", "{a}", "{a}:{b}")
-        )
+        shape = draw.choice(("{a}x^2 + {b}x = {c}", r"\frac{{{a}}}{{{b}}}", r"\sqrt{{{a}}} + {b}", "{a}", "{a}:{b}"))
         return f"${shape.format(a=a, b=b, c=c)}$"
 
     def text(draw: random.Random) -> str:
@@ -105,10 +103,7 @@ def held_out(make: Text, path: Path | None, size: int, seed: int) -> list[Proble
         return [problem(make, seed, f"eval-{number}") for number in range(size)]
     lines = path.read_text(encoding="utf-8").splitlines()[:size]
     rows = [json.loads(line) for line in lines]
-    return [
-        Problem(f"eval-{n}", row["problem"], row["answer"], None, "file", "eval")
-        for n, row in enumerate(rows)
-    ]
+    return [Problem(f"eval-{n}", row["problem"], row["answer"], None, "file", "eval") for n, row in enumerate(rows)]
 
 
 def training(make: Text, evaluation: list[Problem], size: int, copies: int, seed: int) -> Iterator[Problem]:
@@ -155,14 +150,11 @@ def main() -> None:
     searching = time.perf_counter() - start - generating
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    print(
-        f"training problems   {report.train_problems}, {characters / report.train_problems:.0f} characters each"
-    )
+    mean = characters / report.train_problems
+    print(f"training problems   {report.train_problems}, {mean:.0f} characters each")
     print(f"held-out problems   {report.eval_problems}")
     print(f"generating alone    {generating:.0f} s")
-    print(
-        f"search              {searching:.0f} s, {1e6 * searching / report.train_problems:.0f} µs a problem"
-    )
+    print(f"search              {searching:.0f} s, {1e6 * searching / report.train_problems:.0f} µs a problem")
     print(f"peak memory         {after / 1024:.0f} MB (before the search {before / 1024:.0f} MB)")
     for sort in ("same", "spaced", "number"):
         found = {pair.train_id for pair in report.pairs if pair.train_id.startswith(f"planted-{sort}")}

@@ -93,13 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("target", type=Path, nargs="?", help="where to write the rows with answer and verdict")
     grade.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
     grade.add_argument("--timeout", type=float, default=5.0, help="seconds for one answer (default: 5)")
-    grade.add_argument(
-        "--disagreements", action="store_true", help="list the rows on which the second opinion differs"
-    )
+    grade.add_argument("--disagreements", action="store_true", help="list the rows on which the second opinion differs")
     grade.set_defaults(run=_grade)
 
     regrade = verbs.add_parser("regrade", help="grade a state's stored completions again, without a model")
-    regrade.add_argument("files", type=Path, nargs="+", help="completions tables, e.g. results/mini/.../eval.parquet")
+    regrade.add_argument("results", type=Path, help="folder of one scale, e.g. results/mini")
+    regrade.add_argument("files", type=Path, nargs="+", help="completions tables in it, e.g. .../eval.parquet")
     regrade.add_argument("--problems", type=Path, required=True, help="the problems table with the gold answers")
     regrade.set_defaults(run=_regrade)
 
@@ -217,9 +216,9 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def _regrade(options: argparse.Namespace) -> int:
-    from piretry.verifiers.regrade import regrade_tables
+    from piretry.regrade import regrade_tables
 
-    print(regrade_tables(options.files, options.problems))
+    print(regrade_tables(options.results, options.files, options.problems))
     return 0
 
 

@@ -46,7 +46,11 @@ class Job:
         Its name holds a digest of settings, inputs and code, so that no other task's state is ever taken up.
         """
         digest = digest_json(
-            {"settings": self.settings, "inputs": self._publication.input_hashes, "code": code_digest(self.task.modules)}
+            {
+                "settings": self.settings,
+                "inputs": self._publication.input_hashes,
+                "code": code_digest(self.task.modules),
+            }
         )
         return self._partial_home() / f"{self._partial_stem()}-{digest[:16]}"
 
@@ -66,7 +70,12 @@ class Job:
 
         console = Console(stderr=True)
         if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
             with Progress(*columns, console=console) as display:
                 bar = display.add_task(label, total=total)
                 yield lambda step: display.advance(bar, step)

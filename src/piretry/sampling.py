@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any, cast
 from piretry.completions import CompletionRow
 from piretry.data.schema import Problem
 from piretry.dialogue import other_answer, retry_dialogue
-from piretry.engines.base import Completion, Engine, Message, Request, SamplingParams, load_engine, request_seed
+from piretry.engines.base import (
+    Completion,
+    Engine,
+    Message,
+    Request,
+    SamplingParams,
+    load_engine,
+    request_seed,
+)
 from piretry.prompts import fill
 
 if TYPE_CHECKING:
@@ -49,9 +57,7 @@ class Sampler:
         settings = job.settings
         self.job = job
         self.params = SamplingParams(**settings["sampling"])
-        self.engine: Engine = load_engine(
-            settings["engine"], job.input("model"), settings["chat"]["template_options"]
-        )
+        self.engine: Engine = load_engine(settings["engine"], job.input("model"), settings["chat"]["template_options"])
         self.verifier = load_verifier(settings["verifier"])
 
     def __enter__(self) -> Sampler:
@@ -89,9 +95,7 @@ class Sampler:
             )
         return rows
 
-    def _generate(
-        self, requests: Sequence[Request], params: SamplingParams, decoding: str
-    ) -> dict[str, Completion]:
+    def _generate(self, requests: Sequence[Request], params: SamplingParams, decoding: str) -> dict[str, Completion]:
         store = PartialStore(self.job.partial())
         done = store.load(decoding)
         missing = [request for request in requests if request.key not in done]

@@ -30,7 +30,12 @@ ROW = CompletionRow(
 
 def row(problem: str, verdict: str, attempt: int = 0, sample: int = 0) -> CompletionRow:
     return replace(
-        ROW, problem_id=problem, verdict=verdict, attempt=attempt, sample=sample, completion=f"{problem}{attempt}{sample}"
+        ROW,
+        problem_id=problem,
+        verdict=verdict,
+        attempt=attempt,
+        sample=sample,
+        completion=f"{problem}{attempt}{sample}",
     )
 
 
@@ -106,4 +111,10 @@ def test_matching_is_a_draw_by_seed_without_replacement() -> None:
 def test_counts_add_up() -> None:
     select = importlib.import_module("piretry.methods.retry").select
     tally = counts(build(select, POOL, 3, True, 9))
-    assert tally == {"examples_first": 1, "examples_retry": 2, "examples_fresh": 0, "examples": 3, "problems": 3}
+    assert tally == {
+        "examples_first": 1,
+        "examples_retry": 2,
+        "examples_fresh": 0,
+        "examples": 3,
+        "problems": 3,
+    }

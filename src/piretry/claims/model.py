@@ -137,9 +137,7 @@ class Claim(Settings):
     statistic: str = Field(description="Name of the statistic, for people.")
     family: str = Field(description="Claims of one family share Holm's correction.")
     tests: list[Test] = Field(default=[], description="All must pass for the claim to be reproduced.")
-    not_run: str | None = Field(
-        default=None, description="Why no cell of this claim can be run yet; null when it can."
-    )
+    not_run: str | None = Field(default=None, description="Why no cell of this claim can be run yet; null when it can.")
 
     @model_validator(mode="after")
     def _tested(self) -> Claim:
@@ -174,7 +172,7 @@ class ClaimsFile(Settings):
 
     @model_validator(mode="after")
     def _names(self) -> ClaimsFile:
-        known = [entry.id for entry in (*self.claims, *self.controls)]
+        known = [claim.id for claim in self.claims] + [control.id for control in self.controls]
         twice = sorted({name for name in known if known.count(name) > 1})
         if twice:
             raise ValueError(f"claims or controls defined twice: {', '.join(twice)}")
@@ -186,7 +184,7 @@ class ClaimsFile(Settings):
 
     def claim(self, name: str) -> Claim:
         """The claim called `name`; KeyError when there is none."""
-        return next(claim for claim in self.claims if claim.id == name) if name in self.ids else _missing(name)
+        return {claim.id: claim for claim in self.claims}[name]
 
     @property
     def ids(self) -> list[str]:
@@ -196,7 +194,3 @@ class ClaimsFile(Settings):
     def family_of(self, claim: Claim) -> list[Claim]:
         """All claims that share Holm's correction with `claim`, itself included."""
         return [other for other in self.claims if other.family == claim.family]
-
-
-def _missing(name: str) -> Claim:
-    raise KeyError(name)

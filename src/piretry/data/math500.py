@@ -13,9 +13,7 @@ from piretry.data.sources import Row
 from piretry.settings.data import FileDataset, HubDataset
 
 
-def problems(
-    rows: Iterable[Row], settings: HubDataset | FileDataset, dropped: Counter[str]
-) -> Iterator[Problem]:
+def problems(rows: Iterable[Row], settings: HubDataset | FileDataset, dropped: Counter[str]) -> Iterator[Problem]:
     """Problems of MATH-500's rows, with the dataset's own ids and the subject as source; none is left out."""
     for row in rows:
         yield Problem(

@@ -15,9 +15,7 @@ from piretry.settings.data import FileDataset, HubDataset
 from piretry.verifiers.extract import last_box
 
 
-def problems(
-    rows: Iterable[Row], settings: HubDataset | FileDataset, dropped: Counter[str]
-) -> Iterator[Problem]:
+def problems(rows: Iterable[Row], settings: HubDataset | FileDataset, dropped: Counter[str]) -> Iterator[Problem]:
     """Problems of NuminaMath-CoT's rows; `dropped` counts those without a boxed answer.
 
     The dataset has no ids: they are made from source, problem and solution, so that equal rows have equal
@@ -30,6 +28,4 @@ def problems(
         if not gold:
             dropped["no_boxed_answer" if box is None else "empty_gold"] += 1
             continue
-        yield Problem(
-            content_id("numina", source, problem, solution), problem, gold, solution, source, settings.split
-        )
+        yield Problem(content_id("numina", source, problem, solution), problem, gold, solution, source, settings.split)

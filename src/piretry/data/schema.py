@@ -63,8 +63,7 @@ def fingerprint(problems: Iterable[Problem]) -> str:
     encoding of the file and the version of its writer do not matter; every character of every field does.
     """
     rows = sorted(
-        hashlib.sha256(json.dumps(_values(problem), separators=(",", ":")).encode()).digest()
-        for problem in problems
+        hashlib.sha256(json.dumps(_values(problem), separators=(",", ":")).encode()).digest() for problem in problems
     )
     digest = hashlib.sha256()
     for row in rows:
@@ -91,9 +90,7 @@ def read_problems(path: Path) -> list[Problem]:
 
 def iter_problems(path: Path) -> Iterator[Problem]:
     """The problems of a file one by one, checked as by `read_problems`: for tables larger than memory."""
-    yield from _checked(
-        (Problem(*row) for row in table_rows(path, PROBLEM_SCHEMA, "problem table")), f"{path}: "
-    )
+    yield from _checked((Problem(*row) for row in table_rows(path, PROBLEM_SCHEMA, "problem table")), f"{path}: ")
 
 
 def write_table(path: Path, schema: pa.Schema, rows: Iterable[object]) -> int:
@@ -104,11 +101,13 @@ def write_table(path: Path, schema: pa.Schema, rows: Iterable[object]) -> int:
     """
     count = 0
     iterator = iter(rows)
-    with whole_file(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+    with (
+        whole_file(path) as partial,
+        pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
         while chunk := [_values(row) for row in islice(iterator, _GROUP)]:
             columns = [
-                pa.array(column, field.type)
-                for column, field in zip(zip(*chunk, strict=True), schema, strict=True)
+                pa.array(column, field.type) for column, field in zip(zip(*chunk, strict=True), schema, strict=True)
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=_GROUP)
             count += len(chunk)
@@ -123,7 +122,7 @@ def table_rows(path: Path, schema: pa.Schema, what: str) -> Iterator[tuple[Any, 
     if not path.is_file():
         raise PiretryError(f"{path} does not exist: a {what} (parquet) was expected there.")
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _same_columns(path, file.schema_arrow, schema, what)
             for batch in file.iter_batches(batch_size=8192):
                 yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
@@ -198,8 +197,7 @@ def _same_columns(path: Path, found: pa.Schema, expected: pa.Schema, what: str) 
     for field in expected:
         if found.field(field.name).type != field.type:
             raise PiretryError(
-                f"{path} is not a {what}: column {field.name} is {found.field(field.name).type}, expected "
-                f"{field.type}."
+                f"{path} is not a {what}: column {field.name} is {found.field(field.name).type}, expected {field.type}."
             )
 
 

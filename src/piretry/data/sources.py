@@ -47,8 +47,7 @@ class Row:
         """
         if not (value := self.maybe_text(field)):
             raise PiretryError(
-                f"{self.where}: the field {field!r} is empty, but must be text. Mend the row, or fetch the "
-                "file again."
+                f"{self.where}: the field {field!r} is empty, but must be text. Mend the row, or fetch the file again."
             )
         return value
 
@@ -288,9 +287,7 @@ def _json_list(path: Path) -> Iterator[Row]:
     blank = re.compile(r"\s*")
     at = _skip(blank, text, 0)
     if text[at : at + 1] != "[":
-        raise PiretryError(
-            f"{path} must hold one JSON list of objects, but starts with {text[at : at + 20]!r}."
-        )
+        raise PiretryError(f"{path} must hold one JSON list of objects, but starts with {text[at : at + 20]!r}.")
     at, line, counted = _skip(blank, text, at + 1), 1, 0
     while text[at : at + 1] != "]":
         line, counted = line + text.count("\n", counted, at), at
@@ -307,8 +304,7 @@ def _json_list(path: Path) -> Iterator[Row]:
             at = _skip(blank, text, at + 1)
         elif text[at : at + 1] != "]":
             raise PiretryError(
-                f"{path}, line {line}: the list ends after this object. The file was cut short: fetch it "
-                "again."
+                f"{path}, line {line}: the list ends after this object. The file was cut short: fetch it again."
             )
 
 
@@ -319,9 +315,7 @@ def _skip(blank: re.Pattern[str], text: str, at: int) -> int:
 
 def _fields(path: Path, number: int, value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise PiretryError(
-            f"{path}, line {number}: a row must be an object with fields, but this is {value!r:.60}."
-        )
+        raise PiretryError(f"{path}, line {number}: a row must be an object with fields, but this is {value!r:.60}.")
     return value
 
 

@@ -28,9 +28,7 @@ class Subset:
 
     problem_ids: tuple[str, ...]
     pool: int  # problems in the pool
-    distinct: (
-        int  # of them, counting copies (the same but for case, white space, punctuation, TeX layout) once
-    )
+    distinct: int  # of them, counting copies (the same but for case, white space, punctuation, TeX layout) once
     conflicting: int  # distinct problems whose copies have golds that differ in more than layout
     examined: int  # distinct problems whose gold was asked about, in the order of their ranks
     gold_unparseable: int  # of them, those none of whose golds parses
@@ -60,14 +58,10 @@ def draw_subset(
             )
         ids.add(problem.problem_id)
         # A digest in place of the text: of 860,000 problems the texts would take most of a gigabyte.
-        digest = hashlib.sha256(normalised_key(problem.problem).encode("utf-8", "surrogatepass")).digest()[
-            :16
-        ]
+        digest = hashlib.sha256(normalised_key(problem.problem).encode("utf-8", "surrogatepass")).digest()[:16]
         copies[digest].append((problem.problem_id, problem.gold))
     groups = sorted((sorted(group) for group in copies.values()), key=lambda group: _rank(seed, group[0][0]))
-    conflicting = sum(
-        len({normalised_key(gold) for _, gold in group}) > 1 for group in groups if len(group) > 1
-    )
+    conflicting = sum(len({normalised_key(gold) for _, gold in group}) > 1 for group in groups if len(group) > 1)
 
     drawn: list[str] = []
     examined = 0

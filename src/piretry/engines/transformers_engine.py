@@ -52,7 +52,9 @@ class TransformersEngine:
         order = sorted(range(len(requests)), key=lambda i: (len(tokens[i]), requests[i].key))
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            yield self._batch([requests[i] for i in rows], [prompts[i] for i in rows], [tokens[i] for i in rows], params)
+            yield self._batch(
+                [requests[i] for i in rows], [prompts[i] for i in rows], [tokens[i] for i in rows], params
+            )
 
     def _batch(
         self, requests: list[Request], prompts: list[str], tokens: list[list[int]], params: SamplingParams
@@ -125,7 +127,8 @@ def make_gumbel_sampler(seeds: Any, prompt_width: int, params: SamplingParams) -
 def gumbel_noise(seeds: Any, position: int, vocabulary: int) -> Any:
     """Standard Gumbel noise of shape (batch, vocabulary), a pure function of (seed, position, token id).
 
-    The hash is SplitMix64's finaliser (Steele, Lea and Flood 2014) applied twice; 52 bits of it make a uniform that is never 0 or 1.
+    The hash is SplitMix64's finaliser (Steele, Lea and Flood 2014) applied twice; 52 bits of it make a uniform that is
+    never 0 or 1.
     """
     import torch
 

@@ -53,8 +53,7 @@ class Arm:
             _choose(f"prompt (method {self.method!r} shows one)", self.prompt, PROMPTS)
         elif self.prompt != NO_PROMPT:
             raise PiretryError(
-                f"Method {self.method!r} shows no retry prompt, but the prompt is {self.prompt!r}: "
-                f"write {NO_PROMPT!r}."
+                f"Method {self.method!r} shows no retry prompt, but the prompt is {self.prompt!r}: write {NO_PROMPT!r}."
             )
 
     @property

@@ -6,7 +6,7 @@ attempt, which makes the number of retries too low where failures are hard.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from piretry.grid.names import State
@@ -59,8 +59,8 @@ class Plan:
         saved = 1 - self.tokens / self.tokens_alone if self.tokens_alone else 0.0
         lines += [
             "",
-            f"  Generated tokens: {self.tokens:,} with shared attempts and retries, {self.tokens_alone:,} with each cell "
-            f"alone ({saved:.0%} saved)",
+            f"  Generated tokens: {self.tokens:,} with shared attempts and retries, {self.tokens_alone:,} with each "
+            f"cell alone ({saved:.0%} saved)",
             f"  Job time: {_duration(total)} one job after another, {_duration(total / 2)} with two at once "
             "(estimate from the scale's throughput table)",
             "",
@@ -75,7 +75,7 @@ def make_plan(project: Project) -> Plan:
     tasks = all_tasks(project)
     order = [stage for stage in _STAGE_ORDER if any(task.stage == stage for task in tasks)]
     jobs = Counter(task.stage for task in tasks)
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for task in tasks:
         seconds[task.stage] += task_seconds(project, task)
     return Plan(

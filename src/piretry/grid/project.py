@@ -191,9 +191,7 @@ def _check(project: Project, source: Path) -> None:
                     f"{source}: teachers.{student}: {role!r} is not a role of {scale_file}.{nearest(role, roles)}"
                 )
         if student == teacher:
-            raise PiretryError(
-                f"{source}: teachers.{student}: a role cannot be its own teacher; method retry is that."
-            )
+            raise PiretryError(f"{source}: teachers.{student}: a role cannot be its own teacher; method retry is that.")
     for tuning, settings in project.scale.training.tunings.items():
         for role in settings.learning_rate_by_role:
             if role not in roles:
@@ -210,7 +208,8 @@ def _check(project: Project, source: Path) -> None:
         _known_series(project, f"control {control.id!r}", [control.series], known)
         if len(project.seeds(control.series)) < 2:
             raise PiretryError(
-                f"{project.config.claims}: control {control.id!r} compares two seeds of {control.series}, which has one."
+                f"{project.config.claims}: control {control.id!r} compares two seeds of {control.series}, which has "
+                f"only one. Give it a second seed in {CONFIG_FILE}."
             )
 
 

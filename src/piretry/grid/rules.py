@@ -59,7 +59,11 @@ class Rules:
     def resources(self, stage: str) -> dict[str, int]:
         """What one job of `stage` asks of the scheduler."""
         asked = self.project.scale.resources.get(stage, self.project.scale.resources["default"])
-        return {"mem_mb": asked.mem_mb, "runtime": asked.runtime, **({"gpu": asked.gpus} if asked.gpus else {})}
+        return {
+            "mem_mb": asked.mem_mb,
+            "runtime": asked.runtime,
+            **({"gpu": asked.gpus} if asked.gpus else {}),
+        }
 
     def roles(self, source: str) -> str:
         """A wildcard constraint: the roles whose base comes from `source`, or one that matches nothing."""

@@ -14,7 +14,8 @@ def status_text(project: Project, root: Path) -> str:
     """One line a stage (made of declared), the claims that are judged, and folders of interrupted jobs."""
     made: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    judged, waiting = [], []
+    judged: list[str] = []
+    waiting: list[str] = []
     for task in all_tasks(project):
         whole = all((root / path).exists() for path in task.outputs.values())
         total[task.stage] += 1

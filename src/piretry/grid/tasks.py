@@ -23,9 +23,7 @@ def prepare(project: Project, target: str) -> Task:
     """The training pool and the held-out problems."""
     data = project.scale.data.plain()
     settings = {"data": {key: data[key] for key in ("train", "eval", "chains", "eval_problems")}}
-    return Task(
-        "prepare", target, {}, {"pool": paths.POOL, "eval": paths.EVAL}, settings, (f"{_STAGES}.prepare",)
-    )
+    return Task("prepare", target, {}, {"pool": paths.POOL, "eval": paths.EVAL}, settings, (f"{_STAGES}.prepare",))
 
 
 def overlap(project: Project, target: str) -> Task:
@@ -192,6 +190,9 @@ def judge(project: Project, name: str) -> Task:
         "reading": project.scale.reading,
         "primary": project.scale.evaluation.primary,
         "statistics": project.config.statistics.plain(),
+        "declared_train_problems": project.scale.data.train_problems,
+        "target": str(project.results / paths.CLAIM.format(claim=name)),
+        "tables": [table for table, members in project.claims.tables.items() if name in members],
     }
     modules = (f"{_STAGES}.judge",)
     control = next((c for c in project.claims.controls if c.id == name), None)
@@ -209,7 +210,6 @@ def judge(project: Project, name: str) -> Task:
         "claim": claim.plain(),
         "family": [member.plain() for member in family],
         "files": files,
-        "declared_train_problems": project.scale.data.train_problems,
     }
     return Task("judge", name, _inputs(files), outputs, settings, modules)
 
@@ -289,7 +289,10 @@ def _every_producer(project: Project) -> list[Task]:
     tasks = [prepare(project, name), overlap(project, name)]
     for role, binding in project.scale.roles.items():
         tasks.append(pretrain(project, role) if binding.source == "pretrain" else fetch(project, role))
-    states = [*project.cells, *(State(role, s) for role in project.scale.roles for s in project.seeds(f"{role}/base"))]
+    states = [
+        *project.cells,
+        *(State(role, s) for role in project.scale.roles for s in project.seeds(f"{role}/base")),
+    ]
     for state in states:
         tasks += [attempt(project, state.name), evaluate(project, state.name)]
         if state.series in project.resample_max:

@@ -68,9 +68,7 @@ def matched(examples: Sequence[Example], count: int, seed: int) -> list[Example]
     return [example for example in examples if example in chosen]
 
 
-def build(
-    select: Select, pool: Pool, k: int, include_correct_first: bool, cap_per_problem: int
-) -> list[Example]:
+def build(select: Select, pool: Pool, k: int, include_correct_first: bool, cap_per_problem: int) -> list[Example]:
     """The examples of a method: what its `select` keeps, with or without correct first attempts, capped."""
     first = first_successes(pool) if include_correct_first else []
     return capped([*first, *select(pool, k)], cap_per_problem)
@@ -78,7 +76,5 @@ def build(
 
 def counts(examples: Sequence[Example]) -> Mapping[str, int]:
     """Examples by origin, and the problems they cover."""
-    tally = {
-        f"examples_{origin}": sum(e.origin == origin for e in examples) for origin in ("first", "retry", "fresh")
-    }
+    tally = {f"examples_{origin}": sum(e.origin == origin for e in examples) for origin in ("first", "retry", "fresh")}
     return {**tally, "examples": len(examples), "problems": len({e.problem_id for e in examples})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from piretry.provenance.code import changed_modules
 from piretry.provenance.findings import NOTES, AuditReport, Finding
 from piretry.provenance.graph import Lineage
 from piretry.provenance.hashing import Content, FileEntry, content_of, hash_entry, list_files
-from piretry.provenance.model import Input, Loaded, Record, load, record_path
+from piretry.provenance.model import RECORD_SUFFIX, Input, Loaded, Record, load, record_path
 from piretry.provenance.root import read_run_id
 from piretry.provenance.tree import walk
 
@@ -53,10 +54,11 @@ def audit(
 
 @dataclass(frozen=True)
 class _Read:
-    """What reading one record file gave: `loaded`, or the reason why not."""
+    """What reading one record file gave: `loaded` or the reason why not, and the hash of the file."""
 
     loaded: Loaded | None
     reason: str
+    sha256: str
 
 
 class _Audit:
@@ -80,14 +82,13 @@ class _Audit:
         recorded = walk(self.root, self.ignore).recorded
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             read = dict(zip(recorded, pool.map(self._read, recorded), strict=True))
+            self.record_hashes = {path: entry.sha256 for path, entry in read.items()}
             self.loaded = {path: entry.loaded for path, entry in read.items() if entry.loaded}
             self.records = {path: loaded.record for path, loaded in self.loaded.items()}
             self.lineage = Lineage(self.records)
             self.named = self._named_by_records()
             # Now that the records tell which folders are artifacts, look again at what has no record.
-            self.tree = walk(
-                self.root, self.ignore, lambda path: path in self.named or bool(layout.maker(path))
-            )
+            self.tree = walk(self.root, self.ignore, lambda path: path in self.named or bool(layout.maker(path)))
             self._hash(self._paths_to_hash(), pool, progress)
         for path, entry in read.items():
             if entry.loaded is None:
@@ -123,10 +124,12 @@ class _Audit:
     # -- reading
 
     def _read(self, path: str) -> _Read:
+        data = b""
         try:
-            return _Read(load(record_path(self.root / path).read_text(encoding="utf-8")), "")
+            data = record_path(self.root / path).read_bytes()
+            return _Read(load(data.decode("utf-8")), "", hashlib.sha256(data).hexdigest())
         except (OSError, ValueError) as error:
-            return _Read(None, str(error))
+            return _Read(None, str(error), hashlib.sha256(data).hexdigest())
 
     def _named_by_records(self) -> dict[str, set[str]]:
         """Path inside the results folder -> the artifacts whose records name it as an input or a sibling."""
@@ -147,9 +150,7 @@ class _Audit:
                 paths.add(_outside(record, record.image.path))
         return {path for path in paths if path.exists()}
 
-    def _hash(
-        self, paths: set[Path], pool: ThreadPoolExecutor, progress: Callable[[int, int], None] | None
-    ) -> None:
+    def _hash(self, paths: set[Path], pool: ThreadPoolExecutor, progress: Callable[[int, int], None] | None) -> None:
         """Hash file by file, so that one large model does not keep a single thread busy at the end."""
         todo: list[tuple[Path, tuple[str, Path, os.stat_result]]] = []
         for path in paths:
@@ -160,9 +161,7 @@ class _Audit:
         todo.sort(key=lambda job: (-job[1][2].st_size, job[0], job[1][0]))
         total, done = sum(item[2].st_size for _, item in todo), 0
         parts: dict[Path, list[FileEntry]] = {path: [] for path in paths}
-        for (path, item), entry in zip(
-            todo, pool.map(_hash_or_error, (item for _, item in todo)), strict=True
-        ):
+        for (path, item), entry in zip(todo, pool.map(_hash_or_error, (item for _, item in todo)), strict=True):
             if isinstance(entry, OSError):
                 self.unreadable[path] = str(entry)
             else:
@@ -181,9 +180,7 @@ class _Audit:
             return known
         named = Counter(record.run for record in self.records.values())
         if not named:
-            self._find(
-                ".", "missing", "no provenance record lies in this folder, so that nothing can be checked"
-            )
+            self._find(".", "missing", "no provenance record lies in this folder, so that nothing can be checked")
             return ""
         self._find(layout.RUN_FILE, "missing", "the file that names this results folder is gone: restore it")
         return named.most_common(1)[0][0]
@@ -222,7 +219,7 @@ class _Audit:
         made = self.records.get(self.lineage.owner(entry.path))
         if made is None:
             return  # missing, unrecorded or unreadable: said at the input itself
-        recorded = _recorded_hash(made, entry.path)
+        recorded = self._recorded_hash(made, entry.path)
         if entry.sha256 != recorded:
             self._find(
                 path,
@@ -231,20 +228,21 @@ class _Audit:
                 f"there names now ({recorded[:12]})",
             )
             return
-        early = made.cost.end - record.cost.start > self._skew(made, record)
-        if entry.path not in self.records:  # a file of an artifact that is a folder: its record was not kept
+        # A file of a folder has no record of its own, and what is found at a record itself explains that its
+        # checksum is another.
+        if entry.path not in self.records or not (self._in_its_place(path) and self._in_its_place(entry.path)):
             return
-        if entry.record == made.checksum:
-            if early:
-                self._find(
-                    path,
-                    "time_order",
-                    f"it was started at {record.cost.started}, before its input {entry.path} was finished at "
-                    f"{made.cost.finished}",
-                )
-        elif early:
+        later = made.cost.end - record.cost.start
+        if entry.record == made.checksum and later > self._skew(made, record):
+            self._find(
+                path,
+                "time_order",
+                f"it was started at {record.cost.started}, before its input {entry.path} was finished at "
+                f"{made.cost.finished}",
+            )
+        elif entry.record != made.checksum and later > timedelta(0):
             self.notes["rebuilt"] += 1
-        elif self._in_its_place(entry.path):
+        elif entry.record != made.checksum:
             # A rebuilt input is younger than whatever used the old one. This one is not.
             self._find(
                 path,
@@ -252,16 +250,23 @@ class _Audit:
                 f"the record of its input {entry.path} is not the one it saw, and is too old to be a rebuild",
             )
 
+    def _recorded_hash(self, made: Record, path: str) -> str:
+        """The hash that `path` has by the records: an artifact, a file of one that is a folder, or a record."""
+        if path.endswith(RECORD_SUFFIX):
+            return self.record_hashes[path.removesuffix(RECORD_SUFFIX)]
+        if path in self.records:
+            return made.artifact.sha256
+        inside = path.removeprefix(f"{self.lineage.owner(path)}/")
+        return next((entry.sha256 for entry in made.artifact.files if entry.path == inside), "absent")
+
     def _in_its_place(self, path: str) -> bool:
-        """Whether nothing found at the record of `path` itself explains that its checksum is another."""
+        """Whether the record at `path` was written for this place, and is as it was written."""
         return not any((path, kind) in self.found for kind in ("foreign", "renamed", "record_edited"))
 
     def _check_outside_input(self, path: str, record: Record, entry: Input) -> None:
         place = _outside(record, entry.path)
         if place in self.unreadable:
-            self._find(
-                path, "record_changed", f"its input {entry.path} cannot be read ({self.unreadable[place]})"
-            )
+            self._find(path, "record_changed", f"its input {entry.path} cannot be read ({self.unreadable[place]})")
         elif place not in self.contents:
             self.notes["outside_absent"] += 1
         elif self.contents[place].sha256 != entry.sha256:
@@ -274,13 +279,9 @@ class _Audit:
 
     def _check_times(self, path: str, record: Record) -> None:
         if record.cost.end < record.cost.start:
-            self._find(
-                path, "time_order", f"it was finished at {record.cost.finished}, before it was started"
-            )
+            self._find(path, "time_order", f"it was finished at {record.cost.finished}, before it was started")
         if record.cost.end > datetime.now(UTC) + SKEW_OTHER_HOST:
-            self._find(
-                path, "time_order", f"it was finished at {record.cost.finished}, which is in the future"
-            )
+            self._find(path, "time_order", f"it was finished at {record.cost.finished}, which is in the future")
 
     @staticmethod
     def _skew(one: Record, other: Record) -> timedelta:
@@ -296,9 +297,7 @@ class _Audit:
             self.notes["code_unknown"] += 1
         elif now != record.code.digest:
             modules = changed_modules(record.code.parts, record.code.modules)
-            what = (
-                f"changed since: {', '.join(modules[:4])}" if modules else "the stage names other modules now"
-            )
+            what = f"changed since: {', '.join(modules[:4])}" if modules else "the stage names other modules now"
             more = f" and {len(modules) - 4} more" if len(modules) > 4 else ""
             self._find(path, "other_code", f"stage {record.stage} has other code now ({what}{more})")
 
@@ -326,22 +325,17 @@ class _Audit:
     def _check_presence(self) -> None:
         others = set(self.tree.others)
         for path, users in sorted(self.named.items()):
-            if self.lineage.owner(path) not in self.tree.recorded and path not in others:
-                self._find(
-                    path, "missing", f"neither it nor its record is there, but {_listed(users)} names it"
-                )
+            owner = self.lineage.owner(path)
+            if owner not in self.tree.recorded and path not in others:
+                self._find(path, "missing", f"neither it nor its record is there, but {_listed(users)} names it")
         for path in sorted(set(self.expected) - set(self.tree.recorded) - others - set(self.named)):
             self._find(path, "missing", "it is expected here and is not there")
         for path in self.tree.others:
             stage = layout.maker(path)
             if path in self.named:
-                self._find(
-                    path, "record_missing", f"it has no record, but {_listed(self.named[path])} names it"
-                )
+                self._find(path, "record_missing", f"it has no record, but {_listed(self.named[path])} names it")
             elif stage is not None or path in self.expected:
-                self._find(
-                    path, "record_missing", f"it has no record (stage {stage or 'unknown'} writes one)"
-                )
+                self._find(path, "record_missing", f"it has no record (stage {stage or 'unknown'} writes one)")
             else:
                 self._find(path, "unexpected", "no stage makes it and no record names it: remove it")
 
@@ -356,14 +350,6 @@ def _hash_or_error(item: tuple[str, Path, os.stat_result]) -> FileEntry | OSErro
 def _outside(record: Record, path: str) -> Path:
     """Where something outside the results folder lay, seen from the folder in which the job ran."""
     return Path(record.folder) / path
-
-
-def _recorded_hash(made: Record, path: str) -> str:
-    """The hash of `path` in the record of the artifact that it is or is a file of; "absent" if unknown."""
-    if path == made.artifact.path or not path.startswith(f"{made.artifact.path}/"):
-        return made.artifact.sha256
-    inside = path.removeprefix(f"{made.artifact.path}/")
-    return next((entry.sha256 for entry in made.artifact.files if entry.path == inside), "absent")
 
 
 def _difference(now: Content, record: Record) -> str:

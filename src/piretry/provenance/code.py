@@ -104,8 +104,7 @@ class Package:
             for name in key:
                 if not self.has(name):
                     raise PiretryError(
-                        f"There is no module {name!r} to take a code digest "
-                        f"of.{nearest(name, self.all_modules())}"
+                        f"There is no module {name!r} to take a code digest of.{nearest(name, self.all_modules())}"
                     )
             seen: set[str] = set()
             waiting = list(key)
@@ -156,9 +155,7 @@ class Package:
     def _data_file(self, name: str) -> Path:
         parts = Path(name).parts
         if parts[0] != self.folder.name or ".." in parts:
-            raise PiretryError(
-                f"{name!r} is no file of the package: it must start with '{self.folder.name}/'."
-            )
+            raise PiretryError(f"{name!r} is no file of the package: it must start with '{self.folder.name}/'.")
         return self.folder.joinpath(*parts[1:])
 
     def _file(self, name: str) -> Path | None:
@@ -200,9 +197,7 @@ class Package:
                 if module.split(".")[0] != self.folder.name:
                     continue
                 if not self.has(module):
-                    raise PiretryError(
-                        f"{path}, line {node.lineno}, imports {module!r}, which does not exist."
-                    )
+                    raise PiretryError(f"{path}, line {node.lineno}, imports {module!r}, which does not exist.")
                 found.add(module)
                 if "*" in members:
                     members = (*members, *self._exported(module))
@@ -270,11 +265,7 @@ def _docstring_spans(tree: ast.Module, lines: list[str]) -> Iterator[tuple[tuple
     """Start and end (line from 1, column in characters) of every docstring."""
     for node in _scopes(tree):
         first = node.body[0] if node.body else None
-        if (
-            isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-            and isinstance(first.value.value, str)
-        ):
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             value = first.value
             end_line = value.end_lineno or value.lineno
             start = (value.lineno, _characters(lines[value.lineno - 1], value.col_offset))

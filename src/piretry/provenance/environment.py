@@ -139,9 +139,7 @@ def _driver_names(driver: Path) -> list[str]:
     names = []
     for folder in sorted(driver.glob("*")):
         try:
-            match = re.search(
-                r"^Model:\s*(.+)$", (folder / "information").read_text(errors="replace"), re.MULTILINE
-            )
+            match = re.search(r"^Model:\s*(.+)$", (folder / "information").read_text(errors="replace"), re.MULTILINE)
         except OSError:
             continue
         names.append(match[1].strip() if match else "unnamed GPU")

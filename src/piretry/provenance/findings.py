@@ -48,7 +48,7 @@ class Finding:
     def line(self) -> str:
         """The finding on one line."""
         claims = f" [claims: {', '.join(self.claims)}]" if self.claims else " [no claim depends on it]"
-        return f"{self.kind:<15} {self.path}: {_one_line(self.sentence)}{claims}"
+        return _one_line(f"{self.kind:<15} {self.path}: {self.sentence}{claims}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from piretry.provenance import layout
-from piretry.provenance.model import Record, load, record_path
+from piretry.provenance.model import RECORD_SUFFIX, Record, load, record_path
 from piretry.provenance.tree import walk
 
 
@@ -107,16 +107,21 @@ class Lineage:
         return sorted({claim for claim in map(layout.claim_of, paths) if claim is not None})
 
     def owner(self, path: str) -> str:
-        """The recorded artifact that `path` is, or is a file of; `path` itself when there is none."""
+        """The recorded artifact that `path` is, or is a file or the record of; else `path` itself."""
+        path = path.removesuffix(RECORD_SUFFIX)
         places = (path, *(parent.as_posix() for parent in PurePosixPath(path).parents))
         return next((place for place in places if place in self.records), path)
 
     @cached_property
     def _consumers(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for consumer, record in self.records.items():
+        for place, record in self.records.items():
+            # A record that was moved still tells what was made from what: follow it under both of its names.
+            names = [place] if record.artifact.path == place else [place, record.artifact.path]
             for entry in record.inputs:
-                found.setdefault(self.owner(entry.path), []).append(consumer)
+                found.setdefault(self.owner(entry.path), []).extend(names)
+            if len(names) > 1:
+                found.setdefault(place, []).append(record.artifact.path)
         return found
 
     def _made_from(self, record: Record) -> Iterable[tuple[str, str, str, str]]:

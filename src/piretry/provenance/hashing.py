@@ -108,9 +108,7 @@ def hash_content(path: Path, pool: ThreadPoolExecutor | None = None) -> Content:
     not. `pool` hashes the files of a folder side by side (SHA-256 releases the interpreter's lock).
     """
     listing = list_files(path)
-    return content_of(
-        pool.map(hash_entry, listing) if pool and len(listing) > 1 else map(hash_entry, listing)
-    )
+    return content_of(pool.map(hash_entry, listing) if pool and len(listing) > 1 else map(hash_entry, listing))
 
 
 def hash_entry(item: tuple[str, Path, os.stat_result]) -> FileEntry:
@@ -131,9 +129,7 @@ def content_of(entries: Iterable[FileEntry]) -> Content:
 
 def unchanged(path: Path, files: Sequence[FileEntry]) -> bool:
     """Whether names, sizes and modification times at `path` are those of `files`: no byte is read."""
-    now = {
-        name: (0, 0) if name.endswith("/") else (s.st_size, s.st_mtime_ns) for name, _, s in list_files(path)
-    }
+    now = {name: (0, 0) if name.endswith("/") else (s.st_size, s.st_mtime_ns) for name, _, s in list_files(path)}
     return now == {entry.path: (entry.size, entry.mtime_ns) for entry in files}
 
 
@@ -143,9 +139,7 @@ def canonical_json(value: Any, where: str = "the value") -> str:
     1 and 1.0 differ (an integer and a float setting are not the same setting). Raises PiretryError as `plain`
     does.
     """
-    return json.dumps(
-        plain(value, where), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    )
+    return json.dumps(plain(value, where), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def digest_json(value: Any, where: str = "the value") -> str:
@@ -167,9 +161,7 @@ def plain(value: Any, where: str = "the value") -> Any:
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise PiretryError(
-                f"{where} is {value}, which JSON cannot hold. Expected a finite number or null."
-            )
+            raise PiretryError(f"{where} is {value}, which JSON cannot hold. Expected a finite number or null.")
         return value
     if isinstance(value, PurePath):
         return value.as_posix()

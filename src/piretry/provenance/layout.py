@@ -21,6 +21,7 @@ _MAKERS = (
     (r".+/repeats-[^/]+\.parquet", "repeat"),
     (r".+/eval\.parquet", "evaluate"),
     (r"claims/[^/]+\.json", "judge"),
+    (r"tables/cost\.json", "cost"),
     (r"tables/[^/]+\.csv", "table"),
     (r"report/[^/]+\.html", "report"),
 )

@@ -223,9 +223,7 @@ def read_record(path: Path) -> Record:
     try:
         return Record.from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PiretryError(
-            f"{path} does not exist: {artifact_path(path)} has no provenance record."
-        ) from None
+        raise PiretryError(f"{path} does not exist: {artifact_path(path)} has no provenance record.") from None
     except (ValueError, OSError) as error:
         raise PiretryError(
             f"{path} is no valid provenance record: {error}. Delete it together with {artifact_path(path)} "

@@ -200,12 +200,7 @@ class Publication:
             draft = self._temporary_record(role)
             draft.write_text(record.to_json(), encoding="utf-8")
             sync(draft)
-        swap_in(
-            [
-                (self.temporary(role), self._temporary_record(role), final)
-                for role, final in self.outputs.items()
-            ]
-        )
+        swap_in([(self.temporary(role), self._temporary_record(role), final) for role, final in self.outputs.items()])
         self.records = records
 
     def _make_records(self, contents: Mapping[str, Content]) -> dict[str, Record]:

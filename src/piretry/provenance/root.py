@@ -108,9 +108,7 @@ class OutputLock:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 if error.errno in (errno.EACCES, errno.EAGAIN):
-                    raise self._busy(
-                        os.pread(self._descriptor, 200, 0).decode(errors="replace").strip()
-                    ) from None
+                    raise self._busy(os.pread(self._descriptor, 200, 0).decode(errors="replace").strip()) from None
                 if error.errno in _NO_LOCKS:
                     return
                 raise

@@ -20,16 +20,12 @@ def missing_input(role: str, path: Path, root: Path, job: str) -> PiretryError:
     relative = relative_to(path, root)
     stage = layout.maker(relative) if relative is not None else None
     how = (
-        "Check the path."
-        if stage is None
-        else f"Stage {stage} makes it: run `snakemake --cores 1 {path.as_posix()}`."
+        "Check the path." if stage is None else f"Stage {stage} makes it: run `snakemake --cores 1 {path.as_posix()}`."
     )
     return PiretryError(f"The input {role!r} of {job} is missing: {path} does not exist. {how}")
 
 
-def disk_error(
-    error: BaseException, root: Path, job: str, temporaries: Mapping[Path, Path]
-) -> PiretryError | None:
+def disk_error(error: BaseException, root: Path, job: str, temporaries: Mapping[Path, Path]) -> PiretryError | None:
     """A sentence for `error` if a full disk or a forbidden write lies behind it, else None.
 
     Args:

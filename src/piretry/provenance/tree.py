@@ -27,9 +27,7 @@ class Tree:
     leftovers: tuple[str, ...]
 
 
-def walk(
-    root: Path, ignore: Sequence[str] = (), is_artifact: Callable[[str], bool] = lambda path: False
-) -> Tree:
+def walk(root: Path, ignore: Sequence[str] = (), is_artifact: Callable[[str], bool] = lambda path: False) -> Tree:
     """List a results folder without reading a file.
 
     Args:
@@ -42,9 +40,7 @@ def walk(
     once.
     """
     if not root.is_dir():
-        raise PiretryError(
-            f"{root} is no results folder: expected the folder of one scale, e.g. results/mini."
-        )
+        raise PiretryError(f"{root} is no results folder: expected the folder of one scale, e.g. results/mini.")
     recorded: list[str] = []
     others: list[str] = []
     leftovers: list[str] = []

@@ -5,13 +5,12 @@ A table is read once and reduced to groups, so that a scale with millions of com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from piretry.errors import PiretryError
@@ -94,17 +93,3 @@ def read_groups(root: Path, path: str) -> CompletionsFile:
         for row in grouped.to_pylist()
     ]
     return CompletionsFile(path, tuple(sorted(groups, key=lambda g: tuple(getattr(g, key) for key in _KEYS))))
-
-
-def tokens_on_failed(root: Path, attempts: str, resamples: str, k: int) -> int:
-    """Tokens of samples 1..k in `resamples` on the problems whose first attempt in `attempts` was not correct."""
-    first = pq.read_table(root / attempts, columns=["problem_id", "verdict"])
-    failed = first.filter(pc.not_equal(first["verdict"], "correct"))["problem_id"]
-    fresh = pq.read_table(root / resamples, columns=["problem_id", "sample", "prompt_tokens", "completion_tokens"])
-    fresh = fresh.filter(pc.and_(pc.is_in(fresh["problem_id"], failed), pc.less_equal(fresh["sample"], k)))
-    return int(sum(pc.sum(fresh[name]).as_py() or 0 for name in ("prompt_tokens", "completion_tokens")))
-
-
-def read_all(root: Path, paths: Mapping[str, object] | list[str]) -> dict[str, CompletionsFile]:
-    """Every table of `paths` as groups, by its path."""
-    return {path: read_groups(root, path) for path in paths}

@@ -146,9 +146,7 @@ def _order(asked: Asked) -> tuple[int, int, int]:
     return (role, 0, 0) if state.arm is None else (role, state.arm.round, state.arm.k)
 
 
-def _measure_figure(
-    results: Results, wanted: Sequence[Asked], name: str, equivalence: dict[str, Any] | None
-) -> Figure:
+def _measure_figure(results: Results, wanted: Sequence[Asked], name: str, equivalence: dict[str, Any] | None) -> Figure:
     measure = wanted[0].measure
     unit = _UNITS[measure]
     series = [entry.series for entry in wanted]
@@ -204,9 +202,7 @@ def _differences(results: Results, claims: Sequence[dict[str, Any]], name: str) 
             if test["test"] == "equivalence" and found and found["value"] is not None:
                 margins.append(test["margin"])
                 label = _pair_label(test, results.declared[claim["id"]])
-                points.setdefault(
-                    label, Point(label, test["label"], found["value"], found["low"], found["high"])
-                )
+                points.setdefault(label, Point(label, test["label"], found["value"], found["low"], found["high"]))
     if not points:
         return None
     margin = min(margins)
@@ -234,7 +230,13 @@ def _pair_label(test: dict[str, Any], claim: dict[str, Any]) -> str:
 
 def _trend(results: Results, quantity: dict[str, Any], name: str) -> Figure:
     points = [
-        Point(f"retry {entry['index']}", f"{quantity['series']} retry {entry['index']}", entry["value"], entry["low"], entry["high"])
+        Point(
+            f"retry {entry['index']}",
+            f"{quantity['series']} retry {entry['index']}",
+            entry["value"],
+            entry["low"],
+            entry["high"],
+        )
         for entry in quantity["by_index"]
     ]
     sizes = ", ".join(f"{entry['n']:,}" for entry in quantity["by_index"] if entry.get("n") is not None)
@@ -269,7 +271,12 @@ def _what_varies(series: Sequence[str]) -> str:
         return "role"
     if len({arm.round for arm in arms}) > 1 or len(arms) < len(states):
         return "round"
-    for name, word in (("method", "method"), ("k", "number of retries"), ("prompt", "retry prompt"), ("tuning", "tuning")):
+    for name, word in (
+        ("method", "method"),
+        ("k", "number of retries"),
+        ("prompt", "retry prompt"),
+        ("tuning", "tuning"),
+    ):
         if len({getattr(arm, name) for arm in arms}) > 1:
             return word
     return "cell"

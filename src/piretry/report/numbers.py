@@ -112,6 +112,13 @@ def untrusted(text: object, limit: int = 4000) -> str:
     return shown if len(raw) <= limit else f"{shown} … ({len(raw) - limit:,} more characters)"
 
 
+def prose(text: str) -> str:
+    """A sentence of the judge with the signs of print: a real minus before a number, ± for +-, × between counts."""
+    text = re.sub(r"\+-(?=\s?[\d.])", "±", text)
+    text = re.sub(r"(?<![\w.])-(?=\.?\d)", MINUS, text)
+    return re.sub(r"(?<=\d[\w%]) x (?=\d)|(?<=seeds) x (?=\d)|(?<=seed) x (?=\d)", " × ", text)
+
+
 def plural(amount: int, one: str, many: str | None = None) -> str:
     """``1 seed``, ``3 seeds``."""
     return f"{amount:,} {one if amount == 1 else many or one + 's'}"

@@ -12,7 +12,7 @@ from piretry.provenance.model import Record
 
 # How a chain is told, from the number down: a heading for each group of stages, nearest to the number first.
 LEVELS = (
-    ("Verdict", ("judge", "table")),
+    ("Verdict", ("judge", "table", "cost")),
     ("Evaluations on the held-out problems", ("evaluate",)),
     ("Trained models", ("train",)),
     ("Training examples (SFT sets)", ("select",)),
@@ -77,6 +77,10 @@ class Records:
                 stage = node.record.stage if node.record else ""
                 groups.setdefault(names.get(stage, NO_STAGE), []).append(node)
         return [(name, found) for name, found in groups.items() if found]
+
+    def made_by(self, *stages: str) -> list[str]:
+        """The artifacts that these stages wrote."""
+        return [path for path, record in self.by_path.items() if record.stage in stages]
 
     def jobs(self) -> list[Record]:
         """One record of each job: artifacts that one job wrote share its cost."""

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from piretry.errors import PiretryError
-from piretry.report.completions import CompletionsFile, read_all
+from piretry.provenance.hashing import hash_content, unchanged
+from piretry.report.completions import CompletionsFile, read_groups
 from piretry.report.records import Records, read_records
 
 CLAIM_SCHEMA = 1
+SAMPLING_STAGES = ("attempt", "resample", "retry", "repeat", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Results:
     """The files of a results folder that the page shows.
 
     `claims` and `controls` are the judge's results in the order of claims.yaml, by id; `declared` what claims.yaml says
-    of each; `files` the completions tables, reduced to counts; `records` the provenance of all of it.
+    of each; `files` the completions tables below them, reduced to counts; `records` the provenance of all of it;
+    `troubles` what does not fit together, in sentences.
     """
 
     root: Path
@@ -44,8 +47,10 @@ class Results:
     controls: dict[str, dict[str, Any]]
     tables: dict[str, Table]
     overlap: dict[str, Any]
+    cost: dict[str, Any]
     files: dict[str, CompletionsFile]
     records: Records
+    troubles: tuple[str, ...]
 
     @property
     def scale(self) -> dict[str, Any]:
@@ -65,7 +70,10 @@ class Results:
         """The judge's result for a quantity, from whichever claim measured it; `label` settles which of several."""
         for claim in self.claims.values():
             for quantity in claim["quantities"]:
-                if (quantity["measure"], quantity["series"]) == (measure, series) and label in (None, quantity["label"]):
+                if (quantity["measure"], quantity["series"]) == (measure, series) and label in (
+                    None,
+                    quantity["label"],
+                ):
                     found: dict[str, Any] = quantity
                     return found
         return None
@@ -78,9 +86,11 @@ def read_results(root: Path, inputs: Mapping[str, str], settings: Mapping[str, A
     """
     declared = {claim["id"]: claim for claim in settings["claims"]}
     claims = {name: _claim(root, inputs[f"claim:{name}"]) for name in declared}
-    controls = {control["id"]: _claim(root, inputs[f"claim:{control['id']}"]) for control in settings["controls"]}
+    controls = {name: _claim(root, inputs[f"claim:{name}"]) for name in settings["controls"]}
     tables = {name: _table(root, name, inputs[f"table:{name}"]) for name in settings["tables"]}
-    completions = [path for name, path in inputs.items() if name.startswith("completions:")]
+    # The completions tables are those that the records of the inputs lead to: nothing else is part of this run.
+    records = read_records(root, inputs.values())
+    completions = [path for path in records.made_by(*SAMPLING_STAGES) if (root / path).exists()]
     return Results(
         root=root,
         inputs=dict(inputs),
@@ -90,9 +100,22 @@ def read_results(root: Path, inputs: Mapping[str, str], settings: Mapping[str, A
         controls=controls,
         tables=tables,
         overlap=_json(root / inputs["overlap"]),
-        files=read_all(root, completions),
-        records=read_records(root, inputs.values()),
+        cost=_json(root / inputs["cost"]),
+        files={path: read_groups(root, path) for path in completions},
+        records=records,
+        troubles=(*records.troubles, *_changed(root, records, completions)),
     )
+
+
+def _changed(root: Path, records: Records, paths: list[str]) -> list[str]:
+    """Sentences on completions tables that are not what their records say."""
+    found = []
+    for path in paths:
+        made = records.by_path[path].artifact
+        # Sizes and times settle it cheaply; a copied results folder has other times, and then the bytes decide.
+        if not unchanged(root / path, made.files) and hash_content(root / path).sha256 != made.sha256:
+            found.append(f"{path} was changed after it was made: its sha256 is not the one in its record.")
+    return found
 
 
 def _claim(root: Path, path: str) -> dict[str, Any]:
@@ -111,7 +134,9 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise PiretryError(f"{path} cannot be read as JSON ({error}). Delete it and run the workflow again.") from error
     if not isinstance(value, dict):
-        raise PiretryError(f"{path} holds a {type(value).__name__}, not an object. Delete it and run the workflow again.")
+        raise PiretryError(
+            f"{path} holds a {type(value).__name__}, not an object. Delete it and run the workflow again."
+        )
     return value
 
 

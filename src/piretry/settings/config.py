@@ -18,7 +18,8 @@ class GridGroup(Settings):
     tunings: list[str] = Field(min_length=1, description="Names under training.tunings of the scale.")
     k: list[int] = Field(min_length=1, description="Retries (or extra attempts) allowed for a problem.")
     prompts: list[str] = Field(
-        min_length=1, description="Retry prompts: bare, gold, gibberish, wrong; `none` for methods that show none."
+        min_length=1,
+        description="Retry prompts: bare, gold, gibberish, wrong; `none` for methods that show none.",
     )
     rounds: int = Field(ge=1, description="Cells of rounds 1 to this number.")
     seeds: str = Field(description="Name of a seed set under `seeds`.")
@@ -66,7 +67,5 @@ class Config(Settings):
                 raise ValueError(f"seeds.{name} names a seed twice: {seeds}")
         for group in self.grid:
             if group.seeds not in self.seeds:
-                raise ValueError(
-                    f"a grid group uses the seed set {group.seeds!r}; defined are {', '.join(self.seeds)}"
-                )
+                raise ValueError(f"a grid group uses the seed set {group.seeds!r}; defined are {', '.join(self.seeds)}")
         return self

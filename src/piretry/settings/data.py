@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from piretry.settings.model import Settings
 
-Kind = Literal["exact", "normalised", "ngram", "near_duplicate", "reworded"]
+Kind = Literal["exact", "normalised", "renumbered", "ngram", "near_duplicate", "reworded"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1)]
 
@@ -27,16 +27,12 @@ class FieldMapping(Settings):
     )
     solution: Name | None = Field(description="Field with the worked solution; null where there is none.")
     problem_id: Name | None = Field(description="Field with a unique id; null makes ids from the content.")
-    source: Name | None = Field(
-        description="Field with the problem's origin; null writes the dataset's name."
-    )
+    source: Name | None = Field(description="Field with the problem's origin; null writes the dataset's name.")
 
     @model_validator(mode="after")
     def _gold_somewhere(self) -> FieldMapping:
         if self.gold is None and self.solution is None:
-            raise ValueError(
-                "gold and solution are both null: one of them must name the field that holds the answer"
-            )
+            raise ValueError("gold and solution are both null: one of them must name the field that holds the answer")
         return self
 
 
@@ -64,8 +60,7 @@ class _Dataset(Settings):
     def _fields_with_their_format(self) -> _Dataset:
         if (self.format == "fields") != (self.fields is not None):
             raise ValueError(
-                f"format is {self.format!r}, which {'needs' if self.format == 'fields' else 'takes no'} key "
-                "`fields`"
+                f"format is {self.format!r}, which {'needs' if self.format == 'fields' else 'takes no'} key `fields`"
             )
         return self
 
@@ -74,12 +69,9 @@ class HubDataset(_Dataset):
     """A dataset of the Hugging Face hub at a pinned commit."""
 
     kind: Literal["hub"] = Field(description="`hub`: downloaded once, then read from the cache.")
-    repo: str = Field(
-        pattern=r"^[\w.-]+/[\w.-]+$", description="Id of the dataset, e.g. AI-MO/NuminaMath-CoT."
-    )
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="Id of the dataset, e.g. AI-MO/NuminaMath-CoT.")
     revision: str = Field(
-        description="Commit of the dataset, 40 hexadecimal digits. A branch such as `main` is refused: it "
-        "moves."
+        description="Commit of the dataset, 40 hexadecimal digits. A branch such as `main` is refused: it moves."
     )
     files: tuple[Name, ...] = Field(
         min_length=1,
@@ -152,12 +144,8 @@ class NgramSettings(Settings):
 class NearDuplicateSettings(Settings):
     """Near duplicates: MinHash proposes pairs, and their exact Jaccard similarity decides."""
 
-    shingle: int = Field(
-        ge=1, description="Tokens (words, numbers, operators) of a shingle; 3 suits short problems."
-    )
-    threshold: float = Field(
-        gt=0, le=1, description="Jaccard similarity of the shingle sets from which a pair counts."
-    )
+    shingle: int = Field(ge=1, description="Tokens (words, numbers, operators) of a shingle; 3 suits short problems.")
+    threshold: float = Field(gt=0, le=1, description="Jaccard similarity of the shingle sets from which a pair counts.")
     bands: int = Field(ge=1, description="Bands of the MinHash index.")
     band_size: int = Field(
         ge=1,
@@ -187,8 +175,8 @@ class OverlapSettings(Settings):
     """Which training problems count as held-out ones, and which kinds of match are removed."""
 
     kinds: tuple[Kind, ...] = Field(
-        description="Kinds that are looked for. Problems made from one template are all near duplicates of "
-        "each other: name only exact and normalised for them."
+        description="Kinds that are looked for. Problems made from one template match each other by all "
+        "kinds but exact and normalised: name only these two for them."
     )
     remove: tuple[Kind, ...] = Field(
         description="Kinds whose training problems are removed; the others are counted only."
@@ -197,13 +185,10 @@ class OverlapSettings(Settings):
     near_duplicate: NearDuplicateSettings | None = Field(
         description="Rules of kind near_duplicate; null when it is not looked for."
     )
-    reworded: RewordedSettings | None = Field(
-        description="Rules of kind reworded; null when it is not looked for."
-    )
+    reworded: RewordedSettings | None = Field(description="Rules of kind reworded; null when it is not looked for.")
     max_pairs: int = Field(
         ge=1,
-        description="Pairs of one kind at which the search gives up, because the rules do not suit the "
-        "problems.",
+        description="Pairs of one kind at which the search gives up, because the rules do not suit the problems.",
     )
 
     @model_validator(mode="after")
@@ -213,15 +198,9 @@ class OverlapSettings(Settings):
                 raise ValueError(f"{key} names a kind twice: {', '.join(kinds)}")
         unsought = [kind for kind in self.remove if kind not in self.kinds]
         if unsought:
-            raise ValueError(
-                f"remove names {', '.join(unsought)}, which kinds does not: it would never be found"
-            )
+            raise ValueError(f"remove names {', '.join(unsought)}, which kinds does not: it would never be found")
         for kind in ("ngram", "near_duplicate", "reworded"):
             if (kind in self.kinds) != (getattr(self, kind) is not None):
-                need = (
-                    "needs its rules"
-                    if kind in self.kinds
-                    else "must be null, because kinds does not name it"
-                )
+                need = "needs its rules" if kind in self.kinds else "must be null, because kinds does not name it"
                 raise ValueError(f"{kind} {need}")
         return self

@@ -45,7 +45,7 @@ def load(model: type[T], path: Path) -> T:
 
 
 def _sentence(model: type[Settings], value: object, details: ErrorDetails) -> str:
-    location = [part for part in details["loc"] if not _is_union_tag(part, value, details["loc"])]
+    location = _keys(value, details["loc"])
     key = ".".join(str(part) for part in location) or "(the whole file)"
     kind, given = details["type"], details.get("input")
     if kind == "extra_forbidden":
@@ -62,21 +62,19 @@ def _sentence(model: type[Settings], value: object, details: ErrorDetails) -> st
     return f"{key}: {message}{shown}"
 
 
-def _is_union_tag(part: object, value: object, location: tuple[int | str, ...]) -> bool:
-    """Whether `part` of an error's location is pydantic's tag of a union member, which the file does not contain."""
+def _keys(value: object, location: tuple[int | str, ...]) -> list[int | str]:
+    """The keys of an error's location as the file has them: pydantic's tags of union members are left out."""
+    keys: list[int | str] = []
     node: Any = value
-    for step in location:
-        if step is part:
-            return not (
-                (isinstance(node, dict) and part in node)
-                or (isinstance(node, list) and isinstance(part, int))
-                or step == location[-1]
-            )
-        if isinstance(node, dict) and step in node:
-            node = node[step]
-        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
-            node = node[step]
-    return False
+    for part in location:
+        if isinstance(node, dict) and part not in node and part in node.values() and part != location[-1]:
+            continue
+        keys.append(part)
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            node = None
+    return keys
 
 
 def _fields_at(model: type[Settings], location: tuple[int | str, ...]) -> list[str]:

@@ -63,11 +63,13 @@ class DataSettings(Settings):
         uses = "chains" in (self.train.kind, self.eval.kind)
         if uses != (self.chains is not None):
             raise ValueError(
-                "chains must be given: a dataset is of kind chains" if uses else "chains must be null: no dataset uses it"
+                "chains must be given: a dataset is of kind chains"
+                if uses
+                else "chains must be null: no dataset uses it"
             )
         if self.train.kind == "chains" and self.train.problems < self.subset.problems:
             raise ValueError(
-                f"subset.problems {self.subset.problems} is more than train.problems {self.train.problems} that are made"
+                f"subset.problems {self.subset.problems} is more than the {self.train.problems} of train.problems"
             )
         return self
 
@@ -88,9 +90,7 @@ class EngineSettings(Settings):
         description="Weights and arithmetic. Text is reproducible across batch sizes in float32 only."
     )
     device: Literal["cpu", "cuda"] = Field(description="Where the model runs.")
-    threads: Positive = Field(
-        description="CPU threads of a model job. Part of the result: sums are ordered by it."
-    )
+    threads: Positive = Field(description="CPU threads of a model job. Part of the result: sums are ordered by it.")
     batch_size: Positive = Field(description="Prompts in flight at once.")
 
 
@@ -173,9 +173,7 @@ class TuningSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> TuningSettings:
-        lora = {
-            name: getattr(self, name) for name in ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets")
-        }
+        lora = {name: getattr(self, name) for name in ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets")}
         wrong = [name for name, value in lora.items() if (value is None) == (self.kind == "lora")]
         if wrong:
             need = "a value with kind: lora" if self.kind == "lora" else "null with kind: full"
@@ -244,7 +242,8 @@ class Scale(Settings):
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", description="The scale's name and its folder under results/.")
     description: str = Field(description="What this scale is and is not; shown on top of the report.")
     reading: Literal["direction", "paper"] = Field(
-        description="`paper`: verdicts on the published figures. `direction`: only whether the effect points the same way."
+        description="`paper`: verdicts on the published figures. `direction`: only whether an effect points the same "
+        "way."
     )
     roles: dict[Literal["small", "medium", "large", "prover"], Role] = Field(
         description="What each role is. Claims on a role that is absent are `not run`."

@@ -53,7 +53,8 @@ def _guide() -> str:
         "",
         "Generated from the settings classes by `piretry schema`; a test fails when it drifts. Three files are read:",
         "`config.yaml` (grid, seeds, scale, statistics), one file of `scales/` (what the roles are bound to) and",
-        "`report/claims.yaml` (what was claimed). All are validated when the workflow is parsed; unknown keys are refused.",
+        "`report/claims.yaml` (what was claimed). All are validated when the workflow is parsed; unknown keys are",
+        "refused.",
         "",
     ]
     for path, model in FILES.items():

@@ -37,7 +37,5 @@ def run(job: Job) -> None:
     with Sampler(job) as sampler:
         greedy = sampler.answer(asks(1), decoding="greedy")
         sampled = sampler.answer(asks(job.settings["samples"]))
-    job.count(
-        greedy_correct=sum(row.correct for row in greedy), sampled_correct=sum(row.correct for row in sampled)
-    )
+    job.count(greedy_correct=sum(row.correct for row in greedy), sampled_correct=sum(row.correct for row in sampled))
     write_completions(job.output("completions"), [*greedy, *sampled])

@@ -44,13 +44,13 @@ def _download(name: str, revision: str | None) -> Path:
 
     if revision is None:
         raise PiretryError(
-            f"roles.*.model: {name!r} is no local folder, and its revision is null. Pin the commit (40 hex digits) under "
-            "'revision' in the scale file, or give the path of a folder."
+            f"roles.*.model: {name!r} is no local folder, and its revision is null. Pin the commit (40 hex digits) "
+            "under 'revision' in the scale file, or give the path of a folder."
         )
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(KEPT)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise PiretryError(
-            f"{name} at revision {revision} could not be fetched ({type(error).__name__}). Check the id and the commit, "
-            "run this stage on a host with network, or set 'model' to a local folder that holds that revision."
+            f"{name} at revision {revision} could not be fetched ({type(error).__name__}). Check the id and the "
+            "commit, run this stage on a host with network, or set 'model' to a local folder that holds that revision."
         ) from error

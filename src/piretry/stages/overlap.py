@@ -27,12 +27,12 @@ def run(job: Job) -> None:
     pool, evaluation = job.input("pool"), read_problems(job.input("eval"))
     report = find_overlap(iter_problems(pool), evaluation, settings)
     with load_verifier(job.settings["verifier"]) as verifier:
-        whole = draw_subset(iter_problems(pool), subset.problems, subset.seed, verifier.golds_parse)
+        whole = draw_subset(iter_problems(pool), subset.problems, subset.seed, verifier.gold_parses)
         clean = draw_subset(
             remove_overlap(iter_problems(pool), report, settings.remove),
             subset.problems,
             subset.seed,
-            verifier.golds_parse,
+            verifier.gold_parses,
         )
     train = take(iter_problems(pool), clean)
     write_problems(job.output("train"), train)
@@ -58,5 +58,9 @@ def run(job: Job) -> None:
 def _matched(report: OverlapReport, drawn: Subset) -> dict[str, object]:
     """Size of a draw and how many of its problems match a held-out one, by kind and by any kind."""
     ids = set(drawn.problem_ids)
-    by_kind = {kind: len(report.train_ids([kind]) & ids) for kind in report.settings.kinds}
-    return {"problems": len(ids), "matched": by_kind, "matched_ids": sorted(report.train_ids(by_kind) & ids)}
+    by_kind = {kind: sorted(report.train_ids([kind]) & ids) for kind in report.settings.kinds}
+    return {
+        "problems": len(ids),
+        "matched": {kind: len(found) for kind, found in by_kind.items()},
+        "matched_ids": by_kind,
+    }

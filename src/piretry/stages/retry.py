@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 def run(job: Job) -> None:
     """Sample and grade retries of every failed problem, attempt by attempt."""
     builder = RetryAsks(job.settings, read_problems(job.input("problems")))
-    failures = {
-        row.problem_id: [row.completion] for row in read_completions(job.input("attempts")) if not row.correct
-    }
+    failures = {row.problem_id: [row.completion] for row in read_completions(job.input("attempts")) if not row.correct}
     kind = f"retry/{job.settings['writer']}"
     rows: list[CompletionRow] = []
     with Sampler(job) as sampler:

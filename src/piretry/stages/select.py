@@ -26,9 +26,7 @@ def run(job: Job) -> None:
     pool = Pool(_read(job, "attempts"), _read(job, "retries"), _read(job, "resamples"))
     # Imported by name, so that an edit to one method changes the code digest of its own cells alone.
     method = importlib.import_module(f"piretry.methods.{settings['method']}")
-    examples = build(
-        method.select, pool, settings["k"], settings["include_correct_first"], settings["cap_per_problem"]
-    )
+    examples = build(method.select, pool, settings["k"], settings["include_correct_first"], settings["cap_per_problem"])
     if settings["match"]:
         retry = importlib.import_module("piretry.methods.retry")
         match = settings["match"]

@@ -157,7 +157,9 @@ def _longest(rows: Sequence[SftRow], tokenizer: Any, template_options: Mapping[s
     """Tokens of the longest example, rendered with the chat template."""
     texts = [
         tokenizer.apply_chat_template(
-            [*row.prompt, {"role": "assistant", "content": row.completion}], tokenize=False, **template_options
+            [*row.prompt, {"role": "assistant", "content": row.completion}],
+            tokenize=False,
+            **template_options,
         )
         for row in rows
     ]

@@ -12,11 +12,14 @@ r"""Second looks at math-verify's own verdict, with SymPy. Runs only inside a wo
 
 It answers True only on evidence; where nothing can be evaluated it says False, and math-verify's verdict stands.
 
+`beyond_computing` names an answer that would only run into the time limit, such as a tower of powers.
+
 `equal_with_imaginary_unit` grants one that math-verify refuses: it reads i as a variable, so that (1+i)^2 is not 2i.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +32,7 @@ _DIGITS = 60
 _EXACT = Rational(1, 10**45)  # relative difference of two constants that are evaluated to 60 digits
 _ROUNDED = Rational(1, 10**4)  # the same where a decimal stands for a number that has none
 _DECIMAL = Rational(1, 10**9)  # the same where both are terminating decimals
+_MOST_DIGITS = 1e6  # numbers with more digits than this are not computed
 _POINTS = (Rational(13, 7), Rational(5, 11), Rational(29, 9), Rational(8, 13), Rational(17, 5), Rational(3, 8))
 
 
@@ -77,9 +81,7 @@ def _different_values(gold: Expr, answer: Expr) -> bool:
     if not names:
         return _different_numbers(_exact(gold), _exact(answer), _tolerance(gold, answer))
     tolerance = _tolerance(gold, answer) if gold.atoms(Float) or answer.atoms(Float) else Rational(1, 10**20)
-    return any(
-        _different_numbers(_at(gold, names, shift), _at(answer, names, shift), tolerance) for shift in range(3)
-    )
+    return any(_different_numbers(_at(gold, names, shift), _at(answer, names, shift), tolerance) for shift in range(3))
 
 
 def _has_percent(expression: Expr) -> bool:
@@ -166,3 +168,43 @@ def equal_with_imaginary_unit(gold: Any, answer: Any) -> bool:
         return bool(abs(one - other) <= _EXACT * max(abs(one), abs(other)))
     except Exception:  # not evaluated: math-verify's verdict stands
         return False
+
+
+def beyond_computing(expression: Any) -> bool:
+    """Whether some number in an unevaluated expression has more than a million digits, by a bound on its size."""
+    try:
+        _digits(expression)
+    except OverflowError:
+        return True
+    return False
+
+
+def _digits(expression: Any) -> float:
+    """Return a bound on |log10| of a number (0 for what is no number); raise OverflowError beyond the limit."""
+    if isinstance(expression, MatrixBase):
+        return max((_digits(entry) for entry in expression.flat()), default=0.0)
+    if isinstance(expression, Rational):
+        digits = max(abs(int(expression.p)), int(expression.q)).bit_length() * math.log10(2)
+    elif isinstance(expression, Float):
+        digits = abs(math.log10(abs(float(expression)))) if 0 < abs(float(expression)) < math.inf else 400.0
+    else:
+        parts = [_digits(part) for part in expression.args]
+        if isinstance(expression, sympy.Pow):
+            digits = max(parts[0], 0.3) * _magnitude(expression.args[1], parts[1])
+        elif isinstance(expression, sympy.exp):
+            digits = _magnitude(expression.args[0], parts[0])
+        elif isinstance(expression, sympy.factorial):
+            size = _magnitude(expression.args[0], parts[0])
+            digits = size * math.log10(size + 1)
+        else:
+            digits = sum(parts)
+        if not expression.free_symbols and digits > _MOST_DIGITS:
+            raise OverflowError
+    return digits if digits <= _MOST_DIGITS else _MOST_DIGITS
+
+
+def _magnitude(expression: Any, digits: float) -> float:
+    """Return a bound on |expression| for an exponent of so many digits; small rationals exactly."""
+    if isinstance(expression, Rational):
+        return float(abs(expression)) if digits < 300 else math.inf
+    return 10.0**digits if digits < 300 else math.inf

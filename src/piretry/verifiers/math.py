@@ -8,6 +8,7 @@ compare.py, and the rules that keep math-verify from its known mistakes are in p
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +67,7 @@ class MathVerifier:
         self._cache = VerdictCache(Path(cache), self._version) if cache is not None else None
         self._known: dict[Job, Verdict] = {}
         self._lock = threading.Lock()
+        weakref.finalize(self, self._pool.close)
 
     @property
     def version(self) -> str:
@@ -130,8 +132,3 @@ class MathVerifier:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        pool = getattr(self, "_pool", None)
-        if pool is not None:
-            pool.close()

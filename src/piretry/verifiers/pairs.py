@@ -10,6 +10,8 @@ math-verify 0.9 that it removes (traps.jsonl has the cases):
   ratio must be given in the reference's terms, since "in lowest terms" is what a problem with a ratio asks for.
 * labelled values ``x=1, y=2``: an answer without labels must keep the order (``2, 1`` passes there).
 * brackets: ``\{1,2\}`` equals ``(2,1)`` there. A set in braces is not a pair in parentheses.
+* percentages: 10% equals 10 and 0.1 there, but not 10.0. The sign may be missing on either side.
+* repeated values: ``75, 75`` equals ``75`` there, as a set. A reference's repetitions must be in the answer.
 * primes: they are dropped there, so that ``f'`` equals ``f``. (Dots are dropped too, so that ``1, 2, \ldots, 10`` equals
   ``1, 2, 10``: rewrite.py makes them a word.)
 * letter case: letters are lowered there, so that ``\pi R^2 - \pi r^2`` is 0. Where both cases of a letter occur in
@@ -29,7 +31,7 @@ from fractions import Fraction
 
 from piretry.verifiers import units
 from piretry.verifiers.base import Verdict
-from piretry.verifiers.rewrite import Unreadable, brackets, is_numeric, letters, rewrite, top_level, typeset
+from piretry.verifiers.rewrite import Unreadable, brackets, inner, is_numeric, letters, rewrite, top_level, typeset
 
 #: compares two answers again, for rules that compare part by part
 Compare = Callable[[str, str], Verdict]
@@ -55,7 +57,7 @@ def prepare(gold: str, answer: str, compare: Compare) -> Verdict | Pair:
         return Verdict.wrong
     if typeset(gold) == typeset(answer):
         return Verdict.correct
-    for rule in (_bases, _ratios, _choices, _primes):
+    for rule in (_bases, _ratios, _choices, _primes, _repetitions):
         verdict = rule(gold, answer, compare)
         if verdict is not None:
             return verdict
@@ -65,8 +67,8 @@ def prepare(gold: str, answer: str, compare: Compare) -> Verdict | Pair:
     gold, answer = bodies
     if typeset(gold) == typeset(answer):
         return Verdict.correct
-    gold, answer = _condition(gold), _condition(answer)
-    for rule in (_bases, _ratios, _labels, _brackets):
+    gold, answer = _both_signs(_condition(gold)), _both_signs(_condition(answer))
+    for rule in (_bases, _ratios, _percentages, _labels, _brackets):
         verdict = rule(gold, answer, compare)
         if verdict is not None:
             return verdict
@@ -148,6 +150,20 @@ def _all(first: list[str], second: list[str], compare: Compare) -> Verdict:
     return Verdict.correct
 
 
+def _percentages(gold: str, answer: str, compare: Compare) -> Verdict | None:
+    first, second = gold.removesuffix(r"\%").rstrip(), answer.removesuffix(r"\%").rstrip()
+    if (first == gold) != (second == answer) and is_numeric(first) and is_numeric(second):
+        return Verdict.correct if compare(first, second) is Verdict.correct else None
+    return None
+
+
+def _repetitions(gold: str, answer: str, compare: Compare) -> Verdict | None:
+    parts = [typeset(part) for part in _parts(gold)]
+    if len(set(parts)) < len(parts) and len(_parts(inner(answer))) != len(parts):
+        return Verdict.wrong
+    return None
+
+
 _CHOICE = re.compile(r"(?:\\text\s*\{\s*)?\(?([A-J])\)?\s*\}?")
 _CHOSEN = re.compile(r"(?:\\text\s*\{\s*)?(?:\(([A-J])\)|([A-J])[).:])[\s}:.]*(?=\S)(?![=+\-*/^_<>]).+")
 
@@ -170,7 +186,20 @@ def _primes(gold: str, answer: str, compare: Compare) -> Verdict | None:
 
 def plain(gold: str) -> str:
     """Return the part of a rewritten reference that math-verify has to read when there is no answer yet."""
-    return _condition(units.split_unit(gold).body)
+    return _both_signs(_condition(units.split_unit(gold).body))
+
+
+def _both_signs(text: str) -> str:
+    r"""Write each part with one ``\pm`` as two: latex2sympy reads it only outside fractions and equations."""
+    if "\\pm" not in text:
+        return text
+    parts = []
+    for part in top_level(text):
+        if len(re.findall(r"\\(?:pm|mp)(?![A-Za-z])", part)) == 1:
+            parts += [re.sub(r"\\(?:pm|mp)(?![A-Za-z])\s*", sign, part).removeprefix("+") for sign in "+-"]
+        else:
+            parts.append(part)
+    return ", ".join(parts)
 
 
 _LABELLED = re.compile(r"([A-Za-z](?:_\{?\w+\}?)?|[A-Z]{2})\s*=\s*([^=]+)")
@@ -186,21 +215,22 @@ def _labels(gold: str, answer: str, compare: Compare) -> Verdict | None:
     if len(labelled) < 2 or len(names) != len(labelled) or len(set(names)) != len(names) or "=" in answer:
         return None
     values = [found[2].strip() for found in labelled if found]
-    kind = brackets(answer)
-    given = top_level(answer[2:-2] if kind == "{}" else answer[1:-1] if kind else answer)
+    given = top_level(inner(answer))
     return _all(values, given, compare) if len(given) == len(values) else Verdict.wrong
 
 
 def _brackets(gold: str, answer: str, compare: Compare) -> Verdict | None:
     kinds = {brackets(gold), brackets(answer)}
-    if "{}" in kinds and len(kinds) == 2 and "" not in kinds and len(_parts(gold[1:-1])) > 1:
+    if "{}" in kinds and len(kinds) == 2 and "" not in kinds and len(top_level(inner(gold))) > 1:
         return Verdict.wrong
     return None
 
 
 _MEMBER = re.compile(r"^[A-Za-z] ?\\in(?![a-z]) ?")
 _BUILDER = re.compile(r"\\\{ ?[A-Za-z] ?(?:\\in ?\\mathbb ?\{? ?R ?\}?)? ?(?:\\mid(?![a-z])|\||:) ?(.+?) ?\\\}")
-_PARAMETER = re.compile(r",? ?(?:\\text\s*\{\s*(?:where|for|with|and)?[^{}]*\})? ?\(?[a-z] ?\\in(?![a-z]) ?\\mathbb ?\{? ?[ZN] ?\}?(?:\^\+)?\)?$")
+_PARAMETER = re.compile(
+    r",? ?(?:\\text\s*\{\s*(?:where|for|with|and)?[^{}]*\})? ?\(?[a-z] ?\\in(?![a-z]) ?\\mathbb ?\{? ?[ZN] ?\}?(?:\^\+)?\)?$"
+)
 
 
 def _condition(text: str) -> str:
@@ -215,7 +245,7 @@ _UNKNOWN = re.compile(r"[A-Za-z](?:_\{?\w\}?)?")
 
 
 def _is_interval(text: str) -> bool:
-    return "\\cup" in text or (brackets(text) in ("()", "[]", "(]", "[)") and len(top_level(text[1:-1])) == 2)
+    return "\\cup" in text or (brackets(text) in ("()", "[]", "(]", "[)") and len(top_level(inner(text))) == 2)
 
 
 def as_interval(text: str) -> str | None:
@@ -279,7 +309,9 @@ def _distinct_cases(gold: str, answer: str) -> tuple[str, str]:
 
     def rename(text: str) -> str:
         pattern = re.compile(r"(\\(?:text|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+|\\.)|([A-Z])", re.S)
-        return pattern.sub(lambda found: found[1] or (rf"{{\{names[found[2]]}}}" if found[2] in names else found[2]), text)
+        return pattern.sub(
+            lambda found: found[1] or (rf"{{\{names[found[2]]}}}" if found[2] in names else found[2]), text
+        )
 
     return rename(gold), rename(answer)
 

@@ -28,6 +28,8 @@ Job = tuple[str, str | None]
 _MAX_LINE = 1 << 16  # a reply is some 50 bytes; more without a newline is garbage
 _JOBS_PER_WORKER = 100  # a further worker costs half a second to start: worth it from about this many requests
 _TRIES = 2  # a request whose worker broke without reaching its limits is tried once more, on a new worker
+_STARTS = 4  # so many workers may end before they are ready, in one run
+_END_S = 2.0  # how long an idle worker may take to end by itself
 _SIGNALS_OF_TIME = (signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU)
 
 
@@ -133,6 +135,16 @@ class _Worker:
             raise _Broken
         return Verdict(message["verdict"])
 
+    def end(self) -> None:
+        """End the worker: an idle one by closing its input, so that it can bury its child, any other by force."""
+        if self.ready and self.job is None:
+            self.forget()
+            try:
+                self.process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill()
+
     def kill(self) -> None:
         """End the worker and its children at once, and close the pipes."""
         try:
@@ -189,36 +201,32 @@ class WorkerPool:
         waiting = deque(range(len(jobs)))
         tries = [0] * len(jobs)
         failed_starts = 0
-        useful = min(self._limit, 1 + (len(jobs) - 1) // _JOBS_PER_WORKER) if jobs else 0
+        useful = 1 + (len(jobs) - 1) // _JOBS_PER_WORKER
         try:
-            while None in verdicts if not waiting else True:
-                useful_now = min(useful, len(waiting) + sum(worker.job is not None for worker in self._workers))
-                while len(self._workers) < useful_now:
-                    self._start()
+            while waiting or self._working():
+                for _ in range(min(self._limit, useful, len(waiting) + self._working()) - len(self._workers)):
+                    self._workers.append(_Worker(self._command, self._start_s))
+                    self.started += 1
                 self._hand_out(waiting, jobs, tries, verdicts)
-                if not waiting and all(worker.job is None for worker in self._workers):
-                    break
                 for worker, verdict in self._wait():
                     if verdict is not None:
                         assert worker.job is not None
                         verdicts[worker.job], worker.job = verdict, None
                         continue
-                    if not worker.ready:
-                        failed_starts += 1
-                        if failed_starts > 3:
-                            raise PiretryError(
-                                f"The grading worker ended {failed_starts} times before it was ready (command: "
-                                f"{' '.join(self._command)}). Run that command by hand to see why."
-                            )
+                    failed_starts += not worker.ready
                     self._replace(worker, waiting, tries, verdicts)
+                    if failed_starts >= _STARTS:
+                        raise PiretryError(
+                            f"The grading worker ended {_STARTS} times before it was ready. Run its command by hand to "
+                            f"see why: {' '.join(self._command)}"
+                        )
         except BaseException:
             self.close()  # what a worker still computes must not be taken for the answer to a later request
             raise
         return [verdict if verdict is not None else Verdict.error for verdict in verdicts]
 
-    def _start(self) -> None:
-        self._workers.append(_Worker(self._command, self._start_s))
-        self.started += 1
+    def _working(self) -> int:
+        return sum(worker.job is not None for worker in self._workers)
 
     def _hand_out(
         self, waiting: deque[int], jobs: Sequence[Job], tries: list[int], verdicts: list[Verdict | None]
@@ -234,9 +242,7 @@ class WorkerPool:
                     worker.job = index
                     self._replace(worker, waiting, tries, verdicts)
 
-    def _replace(
-        self, worker: _Worker, waiting: deque[int], tries: list[int], verdicts: list[Verdict | None]
-    ) -> None:
+    def _replace(self, worker: _Worker, waiting: deque[int], tries: list[int], verdicts: list[Verdict | None]) -> None:
         """End a broken or silent worker; its request is tried again, unless it was silent or has had its tries."""
         silent = time.monotonic() >= worker.deadline
         worker.kill()
@@ -253,6 +259,8 @@ class WorkerPool:
     def _wait(self) -> list[tuple[_Worker, Verdict | None]]:
         """Wait until a worker answers (its verdict), breaks or passes its deadline (None)."""
         busy = [worker for worker in self._workers if worker.job is not None or not worker.ready]
+        if not busy:
+            return []
         with selectors.DefaultSelector() as selector:
             for worker in busy:
                 selector.register(worker.output, selectors.EVENT_READ, worker)
@@ -288,5 +296,5 @@ class WorkerPool:
         """End all workers."""
         self._leave_inherited()
         for worker in self._workers:
-            worker.kill()
+            worker.end()
         self._workers = []

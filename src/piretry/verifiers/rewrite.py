@@ -93,7 +93,9 @@ def rewrite(text: str) -> str:
         text = f"{quantity[1]} \\text{{{quantity[2]}}}" if quantity[2].strip() else quantity[1]
     if (word := _NUMBER_WORD.fullmatch(text)) and word[1].lower() in _WORDS:
         text = str(_WORDS.index(word[1].lower()))
-    text = _CHOOSE.sub(lambda found: rf"\binom{{{found[1] or found[3]}}}{{{found[2] or found[4]}}}", _brace_arguments(text))
+    text = _CHOOSE.sub(
+        lambda found: rf"\binom{{{found[1] or found[3]}}}{{{found[2] or found[4]}}}", _brace_arguments(text)
+    )
     text = _PERCENT_WORD.sub(r"\\%", _BARE_PERCENT.sub(r"\\%", text))
     text = _numbers(_ORDINAL.sub("", text))
     if swapped := _REVERSED.fullmatch(text):
@@ -275,3 +277,9 @@ def brackets(text: str) -> str:
         if depth < 0:
             return ""
     return opening + closing
+
+
+def inner(text: str) -> str:
+    """Return `text` without the brackets around the whole of it, if there are any."""
+    kind = brackets(text)
+    return text[2:-2] if kind == "{}" else text[1:-1] if kind else text

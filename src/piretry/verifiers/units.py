@@ -110,9 +110,13 @@ def parse_unit(text: str, exponent: int = 1) -> Unit | None:
 
 
 _TEXT_END = re.compile(r"(?P<body>.*?)(?P<unit>(?:\\text\s*\{[^{}]*\}\s*)+)(?:\^\s*\{?\s*(?P<power>[1-3])\s*\}?)?\s*")
-_WORD_END = re.compile(r"(?P<body>.*[\d})])\s*(?P<unit>[A-Za-z]{2,}(?:[ /][A-Za-z]+){0,3})\.?(?:\^\{?(?P<power>[23])\}?)?")
+_WORD_END = re.compile(
+    r"(?P<body>.*[\d})])\s*(?P<unit>[A-Za-z]{2,}(?:[ /][A-Za-z]+){0,3})\.?(?:\^\{?(?P<power>[23])\}?)?"
+)
 _LETTER_END = re.compile(r"(?P<body>.*\d) (?P<unit>[msghL])(?:\^\{?(?P<power>[23])\}?)?")
-_DEGREES_END = re.compile(r"(?P<body>.*[\d})])\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)\s*(?:\\text\s*\{\s*)?(?P<scale>[CF]?)\s*\}?")
+_DEGREES_END = re.compile(
+    r"(?P<body>.*[\d})])\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)\s*(?:\\text\s*\{\s*)?(?P<scale>[CF]?)\s*\}?"
+)
 _MONEY = re.compile(r"(?P<sign>-?)\s*(?:\\\$|£|€|\\pounds?(?![A-Za-z])|\\text\s*\{\s*\\?\$\s*\})\s*(?P<body>.+)")
 
 
@@ -145,7 +149,11 @@ def _quantity(body: str, words: str, power: int, *, in_text: bool) -> Quantity |
         return None  # an operator stands before the words
     if unit is not None and (in_text or is_numeric(body)):
         return Quantity(body, unit)
-    if is_numeric(body) and not _NOT_UNITS.search(words) and (in_text or words.lower() in ("units", "square units", "cubic units", "unit")):
+    if (
+        is_numeric(body)
+        and not _NOT_UNITS.search(words)
+        and (in_text or words.lower() in ("units", "square units", "cubic units", "unit"))
+    ):
         return Quantity(body, None)
     return None
 

@@ -71,7 +71,9 @@ def pinned_versions(distribution: str = "piretry") -> dict[str, str]:
 def require_pins(distribution: str = "piretry") -> dict[str, str]:
     """Return the installed versions; raise PiretryError naming each package that differs from its pin."""
     installed, pinned = installed_versions(), pinned_versions(distribution)
-    wrong = [f"{name} is {installed[name]}, pinned {pinned[name]}" for name in PACKAGES if installed[name] != pinned[name]]
+    wrong = [
+        f"{name} is {installed[name]}, pinned {pinned[name]}" for name in PACKAGES if installed[name] != pinned[name]
+    ]
     if wrong:
         raise PiretryError(
             f"The grader's packages differ from the pins in pyproject.toml: {'; '.join(wrong)}. Verdicts would not be "

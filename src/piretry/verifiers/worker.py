@@ -130,4 +130,4 @@ def _read_line() -> bytes | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # nothing is left to flush, and taking SymPy apart takes time

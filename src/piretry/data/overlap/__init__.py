@@ -1,7 +1,8 @@
 """Overlap of training problems with held-out ones: found, kept with the matched pair, removed by kind.
 
 Kinds, from the strictest to the loosest: `exact` (the same text), `normalised` (the same but for case, white
-space, punctuation and TeX layout), `ngram`, `near_duplicate`, `reworded`; each module says how it decides.
+space, punctuation and TeX layout), `renumbered` (the same, moreover, but for its numbers), `ngram`,
+`near_duplicate`, `reworded`; each module says how it decides. A pair is counted for every kind that it has.
 The small held-out side is indexed and the training side is read once, so that 860,000 training problems never
 meet 500 held-out ones pair by pair. What is found does not depend on the order of either side.
 """
@@ -78,12 +79,13 @@ class _Search:
         self._found: list[OverlapPair] = []
         self._number: Counter[Kind] = Counter()
         self._keys: dict[str, list[int]] = defaultdict(list)
+        self._templates: dict[str, list[int]] = defaultdict(list)
         plain = [tokens(without_diagrams(problem.problem)) for problem in evaluation]
         for number, problem in enumerate(evaluation):
-            self._keys[normalised_key(problem.problem)].append(number)
-        self._ngrams = (
-            NgramIndex([words(found) for found in plain], settings.ngram) if settings.ngram else None
-        )
+            found = tokens(problem.problem)
+            self._keys[key(found)].append(number)
+            self._templates[key(found, numbers=False)].append(number)
+        self._ngrams = NgramIndex([words(found) for found in plain], settings.ngram) if settings.ngram else None
         self._near = NearDuplicateIndex(plain, settings.near_duplicate) if settings.near_duplicate else None
         golds = [problem.gold for problem in evaluation]
         self._reworded = RewordedIndex(plain, golds, settings.reworded) if settings.reworded else None
@@ -92,12 +94,16 @@ class _Search:
     def add(self, number: int, problem: Problem) -> None:
         """Compare training problem `number` with the held-out side."""
         found = tokens(problem.problem)
-        copies = self._keys.get(key(found), [])  # exact copies among them
+        # Exact copies are among them. A text of brackets and blanks alone has no content to be the same.
+        copies = self._keys.get(key(found), []) if found else []
         for held_out in copies:
             if "exact" in self._settings.kinds and problem.problem == self._evaluation[held_out].problem:
                 self._keep(problem, held_out, "exact", 1.0)
             if "normalised" in self._settings.kinds:
                 self._keep(problem, held_out, "normalised", 1.0)
+        if "renumbered" in self._settings.kinds and found:
+            for held_out in self._templates.get(key(found, numbers=False), []):
+                self._keep(problem, held_out, "renumbered", 1.0)
         if not (self._ngrams or self._near or self._reworded):
             return
         plain = without_diagrams(problem.problem)
@@ -127,7 +133,5 @@ class _Search:
             )
         other = self._evaluation[held_out]
         self._found.append(
-            OverlapPair(
-                problem.problem_id, other.problem_id, kind, round(score, 6), problem.problem, other.problem
-            )
+            OverlapPair(problem.problem_id, other.problem_id, kind, round(score, 6), problem.problem, other.problem)
         )

@@ -70,9 +70,7 @@ def tokens(text: str) -> list[str]:
         text = _BARE_FRACTION.sub(r"\\frac{\1}{\2}", text)
         text = _BARE_NUMERATOR.sub(r"\\frac{\1}", text)
         text = _LAYOUT.sub(" ", text)
-    return [
-        _SYNONYM.get(token, token) if token[0] == "\\" else token for token in _TOKEN.findall(text.lower())
-    ]
+    return [_SYNONYM.get(token, token) if token[0] == "\\" else token for token in _TOKEN.findall(text.lower())]
 
 
 def words(found: list[str]) -> list[str]:
@@ -80,8 +78,8 @@ def words(found: list[str]) -> list[str]:
     return [token for token in found if token[-1].isalnum()]
 
 
-def key(found: list[str]) -> str:
-    """One string for all texts that differ only in what is forgotten.
+def key(found: list[str], numbers: bool = True) -> str:
+    """One string for all texts that differ in what is forgotten only; without `numbers`, in these too.
 
     Tokens are joined without space, so that white space cannot matter; two numbers in a row stay apart.
     """
@@ -91,6 +89,6 @@ def key(found: list[str]) -> str:
         number = _NUMBER.match(token) is not None
         if number and after_number:
             parts.append(" ")
-        parts.append(token)
+        parts.append(token if numbers or not number else "#")
         after_number = number
     return "".join(parts)

@@ -28,9 +28,7 @@ class NgramIndex:
         # All n-grams hang on their first short_size words, so that one look-up at a place serves both sizes.
         self._heads: dict[str, list[tuple[list[str], int]]] = defaultdict(list)
         for gram, number in numbers.items():
-            self._heads[" ".join(gram[: settings.short_size])].append(
-                (list(gram[settings.short_size :]), number)
-            )
+            self._heads[" ".join(gram[: settings.short_size])].append((list(gram[settings.short_size :]), number))
         self._frequency = [0] * len(numbers)
         self._hits: list[tuple[int, int]] = []  # (training problem, n-gram)
 
@@ -61,9 +59,7 @@ class NgramIndex:
             sizes.append(len(counting))
             for number in counting:
                 holders[number].append(held_out)
-        shared = Counter(
-            (train, held_out) for train, number in self._hits for held_out in holders.get(number, ())
-        )
+        shared = Counter((train, held_out) for train, number in self._hits for held_out in holders.get(number, ()))
         for (train, held_out), count in shared.items():
             if count >= self._settings.min_share * sizes[held_out]:
                 yield train, held_out, count / sizes[held_out]

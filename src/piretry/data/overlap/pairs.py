@@ -32,8 +32,8 @@ PAIR_SCHEMA = pa.schema(
 class OverlapPair:
     """A training problem that matches a held-out one; the fields are the columns of PAIR_SCHEMA.
 
-    `score` is in (0, 1]: 1 for exact and normalised, the share of the held-out problem's n-grams for ngram,
-    the Jaccard similarity for near_duplicate, the weighted one for reworded. The texts are there to be read.
+    `score` is in (0, 1]: the share of the held-out problem's n-grams for ngram, the Jaccard similarity for
+    near_duplicate, the weighted one for reworded, 1 for the other kinds. The texts are there to be read.
     """
 
     train_id: str
@@ -76,9 +76,7 @@ class OverlapReport:
         for kind in (kind for kind in KINDS if kind in self.settings.kinds):
             pairs = [pair for pair in left if pair.kind == kind]
             train = {pair.train_id for pair in pairs}
-            found[kind] = KindCount(
-                len(pairs), len(train), len({pair.eval_id for pair in pairs}), len(train - seen)
-            )
+            found[kind] = KindCount(len(pairs), len(train), len({pair.eval_id for pair in pairs}), len(train - seen))
             seen |= train
         return found
 
@@ -113,9 +111,7 @@ class OverlapReport:
         }
 
 
-def remove_overlap(
-    train: Iterable[Problem], report: OverlapReport, kinds: Iterable[Kind]
-) -> Iterator[Problem]:
+def remove_overlap(train: Iterable[Problem], report: OverlapReport, kinds: Iterable[Kind]) -> Iterator[Problem]:
     """`train` without the problems that match a held-out one by any of `kinds`, in the same order.
 
     Raises PiretryError when a kind was not looked for: its absence from the report would say nothing.
@@ -128,9 +124,7 @@ def write_report(report: OverlapReport, pairs: Path, summary: Path) -> None:
     """Write all pairs as parquet and the summary as JSON; both are byte-deterministic."""
     write_table(pairs, PAIR_SCHEMA, report.pairs)
     with whole_file(summary) as partial:
-        partial.write_text(
-            json.dumps(report.summary(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        partial.write_text(json.dumps(report.summary(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_pairs(path: Path) -> list[OverlapPair]:

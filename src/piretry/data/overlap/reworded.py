@@ -21,9 +21,7 @@ from piretry.settings.data import RewordedSettings
 class RewordedIndex:
     """The answers, numbers and weighted features of the held-out problems."""
 
-    def __init__(
-        self, evaluation: Sequence[list[str]], golds: Sequence[str], settings: RewordedSettings
-    ) -> None:
+    def __init__(self, evaluation: Sequence[list[str]], golds: Sequence[str], settings: RewordedSettings) -> None:
         """`evaluation` holds the tokens of each held-out problem, `golds` their answers.
 
         A feature in d of N held-out problems weighs log(1 + (N - d + 1/2) / (d + 1/2)), as BM25 weighs terms.
@@ -35,7 +33,7 @@ class RewordedIndex:
         self._numbers = [_numbers(found) for found in evaluation]
         self._by_answer: dict[str, list[int]] = defaultdict(list)
         for number, gold in enumerate(golds):
-            self._by_answer[key(tokens(gold))].append(number)
+            self._by_answer[_answer(gold)].append(number)
         frequency = Counter(feature for features in self._features for feature in features)
         size = len(evaluation)
         self._weights = {f: math.log(1 + (size - d + 0.5) / (d + 0.5)) for f, d in frequency.items()}
@@ -44,9 +42,7 @@ class RewordedIndex:
 
     def matches(self, found: list[str], gold: str) -> Iterator[tuple[int, float]]:
         """(held-out problem, weighted Jaccard similarity) of those that the training problem may reword."""
-        candidates = self._by_answer.get(key(tokens(gold)))
-        if not candidates:
-            return
+        candidates = self._by_answer.get(_answer(gold), []) if found else []
         numbers = _numbers(found)
         candidates = [number for number in candidates if self._same_numbers(numbers, self._numbers[number])]
         if not candidates:
@@ -65,6 +61,11 @@ class RewordedIndex:
     def _weight(self, features: set[str]) -> float:
         # fsum: the order of a set of strings differs between runs, and so would a plain sum's last digit.
         return math.fsum(self._weights.get(feature, self._unknown) for feature in features)
+
+
+def _answer(gold: str) -> str:
+    r"""One string for an answer however it is typed; ``\frac{1}{2}`` and ``1/2`` are one."""
+    return key([token for token in tokens(gold) if token not in (r"\frac", "/")])
 
 
 def _features(found: list[str]) -> set[str]:

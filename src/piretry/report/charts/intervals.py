@@ -87,9 +87,7 @@ def _layers(
         for p in points
         if p.value is not None
     ]
-    said = [
-        {"label": p.label, "kind": names[1], "value": p.published} for p in points if p.published is not None
-    ]
+    said = [{"label": p.label, "kind": names[1], "value": p.published} for p in points if p.published is not None]
     spans = [row for row in measured if row["low"] is not None and row["high"] is not None]
     seeds = [
         {"label": p.label, "kind": names[0], "value": seed} for p in points if len(p.seeds) > 1 for seed in p.seeds
@@ -101,7 +99,9 @@ def _layers(
     if domain[0] <= 0 <= domain[1]:
         layers.append(layer([{"zero": 0}]).mark_rule(color=theme.ZERO).encode(along("zero")))
     layers.append(
-        layer(spans).mark_rule(strokeWidth=2.5, color=theme.MEASURED).encode(bands, along("low"), ends[value]("high:Q"), beside)
+        layer(spans)
+        .mark_rule(strokeWidth=2.5, color=theme.MEASURED)
+        .encode(bands, along("low"), ends[value]("high:Q"), beside)
     )
     thickness = {"width": 12, "height": 1.2} if category == "x" else {"width": 1.2, "height": 12}
     layers.append(layer(seeds).mark_rect(color=theme.SEED, **thickness).encode(bands, along("value"), beside))

@@ -1,0 +1,1 @@
+"""The parts of the page. A module has `view(results)`, which returns what its template of the same name shows."""
