@@ -163,15 +163,12 @@ def _default_target(stage: str, project: Project) -> str:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from piretry.grid.plan import make_plan, power_table
+    from piretry.claims.power import PowerTable, power_table
+    from piretry.grid.plan import Plan, make_plan
 
     project = _project(options)
-    plan = make_plan(project)
-    if options.power:
-        power = power_table(project)
-        print(json.dumps(power.plain(), indent=2) if options.json else power.text())
-    else:
-        print(json.dumps(plan.plain(), indent=2) if options.json else plan.text())
+    plan: Plan | PowerTable = power_table(project) if options.power else make_plan(project)
+    print(json.dumps(plan.plain(), indent=2) if options.json else plan.text())
     return 0
 
 

@@ -48,7 +48,7 @@ def test_every_field_is_described_and_none_has_a_silent_default(model: type[Base
             {"size": 5, "short_size": 8, "short_below": 9, "min_share": 0.5, "stock_after": 1},
             "short_size 8 is larger than size 5",
         ),
-        (OverlapSettings, {**SETTINGS.plain(), "kinds": ["exact"]}, "remove names normalised, ngram"),
+        (OverlapSettings, {**SETTINGS.plain(), "kinds": ["exact"]}, "remove names normalised, renumbered, ngram"),
         (OverlapSettings, {**SETTINGS.plain(), "kinds": ["exact", "exact"]}, "kinds names a kind twice"),
         (OverlapSettings, {**SETTINGS.plain(), "remove": ["exact"] * 2}, "remove names a kind twice"),
         (OverlapSettings, {**SETTINGS.plain(), "ngram": None}, "ngram needs its rules"),

@@ -12,7 +12,10 @@ from results_folder import Run, fill
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole small results folder, which no test may touch."""
-    return fill(tmp_path_factory.mktemp("made") / "results" / "mini").root
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PIRETRY_IMAGE", raising=False)
+        patch.delenv("PIRETRY_IMAGE_SHA256", raising=False)
+        return fill(tmp_path_factory.mktemp("made") / "results" / "mini").root
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A small results folder for the tests, made by real publications of real bytes: data, a base, two cells, claims, a report."""
+"""A small results folder made by real publications: data, a base, two cells, claims, a report."""
 
 from __future__ import annotations
 

@@ -173,8 +173,7 @@ def test_new_bytes_with_a_forged_record(run: Run) -> None:
     rows(run.root / EVAL, seed=1234)
 
     def forge(value: dict[str, dict[str, object]]) -> None:
-        from piretry.provenance.hashing import hash_content
-        from piretry.provenance.hashing import plain
+        from piretry.provenance.hashing import hash_content, plain
 
         value["artifact"].update({k: v for k, v in plain(hash_content(run.root / EVAL)).items() if k != "kind"})
 

@@ -135,7 +135,7 @@ def test_every_path_of_the_grid_has_a_stage_here(name: str) -> None:
 
 
 def test_the_names_of_the_grid_and_of_the_records_agree() -> None:
-    assert paths.RECORD_SUFFIX == record_path(Path("x")).name.removeprefix("x")
+    assert record_path(Path("x")).name.removeprefix("x") == paths.RECORD_SUFFIX
     assert layout.claim_of(paths.CLAIM.format(**WILDCARDS)) == "headline"
     assert layout.table_of(paths.TABLE.format(**WILDCARDS)) == "k_ablation"
     assert layout.state_of(paths.EVALUATION.format(**WILDCARDS), CELL) == CELL

@@ -90,12 +90,17 @@ class ValueEvidence:
 
 @dataclass(frozen=True)
 class SignEvidence:
-    """A measured difference that is claimed to be greater (`sign` +1) or smaller (-1) than 0."""
+    """A measured difference that is claimed to be greater (`sign` +1) or smaller (-1) than 0.
+
+    `published` (in `unit`), where there is a figure, is what `needed` asks a larger run to see; else the
+    measured one.
+    """
 
     label: str
     estimate: Estimate
     sign: int = 1
     unit: Unit = PP
+    published: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,15 @@ Evidence = ValueEvidence | SignEvidence | RatioEvidence | EquivalenceEvidence | 
 
 
 @dataclass(frozen=True)
+class Goal:
+    """An effect (fraction) that a larger run would have to see, with the estimate whose variances say how large."""
+
+    estimate: Estimate
+    effect: float
+    unit: Unit
+
+
+@dataclass(frozen=True)
 class Finding:
     """One test of a claim before correction: p values, the conditions that are not tests, and the sentences.
 
@@ -143,8 +157,8 @@ class Finding:
     passing hold and `ruled_out` whether the claim is refuted without any test. `applies` is False for a
     test that says nothing at this reading. `measured` is the result in words; `passes`, `fails` and
     `undecided` say what follows. `mde`: the smallest effect (fraction) that the run could have seen at
-    `alpha`, or the smallest margin that it could have established. `needed`: what would be needed to decide
-    it.
+    `alpha`, or the smallest margin that it could have established. `goal`: what a larger run would have to
+    see to decide it.
     """
 
     label: str
@@ -158,7 +172,7 @@ class Finding:
     fails: str
     undecided: str
     mde: float | None = None
-    needed: str = ""
+    goal: Goal | None = None
     caveats: tuple[str, ...] = ()
 
 
@@ -249,7 +263,7 @@ def _value(evidence: ValueEvidence, reading: Reading, alpha: float) -> Finding:
     if reading is Reading.DIRECTION:
         if evidence.signed:
             sign = 1 if published > 0 else -1
-            return _sign(SignEvidence(evidence.label, estimate, sign, unit), alpha)
+            return _sign(SignEvidence(evidence.label, estimate, sign, unit, evidence.published), alpha)
         text = f"{evidence.label} is {unit.interval(estimate)}; this scale does not judge the published value."
         return Finding(evidence.label, None, None, True, False, False, text, "", "", "")
     low, high = published - tolerance, published + tolerance
@@ -274,7 +288,7 @@ def _value(evidence: ValueEvidence, reading: Reading, alpha: float) -> Finding:
         f"{within}{' and the effect has the published sign' if evidence.signed else ''}",
         f"the true value lies outside [{low * unit.factor:+.1f}, {high * unit.factor:+.1f}] {unit.name}",
         " and ".join(missing), estimate.mde_at(alpha),
-        _needed(estimate, published if evidence.signed else tolerance, alpha, unit), estimate.notes,
+        Goal(estimate, published if evidence.signed else tolerance, unit), estimate.notes,
     )  # fmt: skip
 
 
@@ -283,13 +297,14 @@ def _sign(evidence: SignEvidence, alpha: float) -> Finding:
         raise PiretryError(f"{evidence.label}: a claimed sign is 1 or -1, not {evidence.sign}.")
     unit, estimate = evidence.unit, evidence.estimate
     required = Required(evidence.label, estimate, evidence.sign)
+    expected = estimate.value if evidence.published is None else evidence.published / unit.factor
     more, less = ("greater", "smaller") if evidence.sign > 0 else ("smaller", "greater")
     return Finding(
         evidence.label, required.p_right, required.p_wrong, True, False, True,
         f"{evidence.label} is {unit.interval(estimate)}.",
         f"it is {more} than 0", f"it is {less} than 0",
         f"its sign is not established (p = {_p(required.p_right)}; {_visible(estimate, alpha, unit)})",
-        estimate.mde_at(alpha), _needed(estimate, estimate.value, alpha, unit), estimate.notes,
+        estimate.mde_at(alpha), Goal(estimate, expected, unit), estimate.notes,
     )  # fmt: skip
 
 
@@ -316,7 +331,7 @@ def _ratio(evidence: RatioEvidence, reading: Reading, alpha: float) -> Finding:
         f"it lies outside {band} or the smaller gain is not above 0",
         f"its set lies neither inside nor outside {band}, a factor {evidence.factor:g} of the published "
         f"{evidence.published:g} ({_visible(evidence.difference, alpha, PP)} between the two gains)",
-        evidence.difference.mde_at(alpha), "", ratio.notes,
+        evidence.difference.mde_at(alpha), None, ratio.notes,
     )  # fmt: skip
 
 
@@ -359,7 +374,7 @@ def _equivalence(evidence: EquivalenceEvidence, alpha: float) -> Finding:
         f"not every pair is shown to lie within +-{size} and none to differ by more (p = "
         f"{_p(tests[widest].p_value)} for equivalence; the smallest margin that this run could have "
         f"established is {smallest * unit.factor:.1f} {unit.name})",
-        smallest, "", tuple(dict.fromkeys(note for pair in evidence.pairs.values() for note in pair.notes)),
+        smallest, None, tuple(dict.fromkeys(note for pair in evidence.pairs.values() for note in pair.notes)),
     )  # fmt: skip
 
 
@@ -402,7 +417,9 @@ def _decide(
         reasons.append(f"{_capital(passed)}{_p_words(own[0], adjusted[0])}.")
     else:
         reasons += _undecided(heard, own[0], adjusted[0], alpha)
-        needed = tuple(f"{f.label}: {f.needed}" for f in heard if f.needed and _is_open(f, alpha / family_size))
+        strictest = alpha / family_size
+        texts = {f.label: _needed(f.goal, strictest) for f in heard if f.goal and _is_open(f, strictest)}
+        needed = tuple(f"{label}: {text}" for label, text in texts.items() if text)
     visible = [finding.mde for finding in heard if finding.mde is not None]
     return Decision(
         VERDICTS[reading][outcome], outcome, reading, tuple(reasons), *own, *adjusted,
@@ -437,23 +454,24 @@ def _subject(finding: Finding, text: str, heard: Sequence[Finding]) -> str:
     return f"{finding.label}: {text}" if len(heard) > 1 else text
 
 
-def _needed(estimate: Estimate, effect: float, alpha: float, unit: Unit) -> str:
+def _needed(goal: Goal, alpha: float) -> str:
     """What would show an effect of this size, from the variances that this run measured."""
+    estimate, effect = goal.estimate, goal.effect
     if effect == 0 or estimate.sparse:
         return ""
     parts = complete(estimate.components)
     assumed = " (assuming a seed SD of 0.9 pp)" if estimate.components.seed is None else ""
-    seeds = seeds_needed(effect, parts, estimate.n_problems, alpha)
+    seeds = seeds_needed(effect, parts, estimate.n_problems, alpha, seed_df=estimate.seed_df)
     if seeds is not None and seeds <= max(estimate.n_seeds, 2):
         return ""
     with_seeds = max(estimate.n_seeds, 3)
-    problems = problems_needed(effect, parts, with_seeds, alpha)
+    problems = problems_needed(effect, parts, with_seeds, alpha, seed_df=estimate.seed_df)
     options = []
     if seeds is not None:
         options.append(f"{seeds} seeds on these {estimate.n_problems} problems")
     if problems is not None:
         options.append(f"{problems:,} problems with {with_seeds} seeds")
-    wanted = f"to see {unit.signed(effect)} with 80% power{assumed}"
+    wanted = f"to see {goal.unit.signed(effect)} with 80% power{assumed}"
     return f"{wanted}: {' or '.join(options) or 'no number of seeds or problems suffices'}"
 
 

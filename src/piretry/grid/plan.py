@@ -86,12 +86,12 @@ def make_plan(project: Project) -> Plan:
         tokens=round(sum(task_tokens(project, task) for task in tasks)),
         tokens_alone=round(sum(_tokens_alone(project, cell) for cell in project.cells)),
         seconds={stage: seconds[stage] for stage in order},
-        claims=jobs_by_claim(tasks),
+        claims=jobs_by_claim(project, tasks),
     )
 
 
-def jobs_by_claim(tasks: list[Task]) -> dict[str, int]:
-    """How many jobs each claim needs when nothing is there yet."""
+def jobs_by_claim(project: Project, tasks: list[Task]) -> dict[str, int]:
+    """How many jobs each claim needs when nothing is there yet, in the FAQ's order."""
     producers = {path: task for task in tasks for path in task.outputs.values()}
     counts = {}
     for claim in (task for task in tasks if task.stage == "judge"):
@@ -103,7 +103,7 @@ def jobs_by_claim(tasks: list[Task]) -> dict[str, int]:
                 needed[id(task)] = task
                 waiting.extend(producers[path] for path in task.inputs.values())
         counts[claim.target] = len(needed)
-    return counts
+    return {name: counts[name] for name in project.claims.ids if name in counts}
 
 
 def task_tokens(project: Project, task: Task) -> float:

@@ -7,6 +7,7 @@ grid or the claims changes no code digest.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import resources
 from typing import Any
 
 from piretry.claims.model import Claim, Control, CountTest, Quantity, TrendTest
@@ -241,12 +242,20 @@ def report(project: Project, target: str) -> Task:
     settings = {
         "scale": project.scale.plain(),
         "source": project.claims.source,
-        "claims": project.claims.ids,
+        "claims": [claim.plain() for claim in project.claims.claims],
         "controls": [control.id for control in project.claims.controls],
         "tables": project.claims.tables,
         "statistics": project.config.statistics.plain(),
+        "results": project.results.as_posix(),
     }
-    return Task("report", target, inputs, {"page": paths.REPORT}, settings, (f"{_STAGES}.report",))
+    # The page is made by its templates as much as by its code; the grader's traps are graded for it.
+    templates = sorted(entry.name for entry in resources.files("piretry.report").joinpath("templates").iterdir())
+    modules = (
+        f"{_STAGES}.report",
+        *(f"piretry/report/templates/{name}" for name in templates),
+        "piretry/verifiers/traps.jsonl",
+    )
+    return Task("report", target, inputs, {"page": paths.REPORT}, settings, modules)
 
 
 _STAGES = "piretry.stages"

@@ -100,6 +100,8 @@ class Package:
     def closure(self, modules: tuple[str, ...]) -> tuple[str, ...]:
         """`modules`, their packages, and all that these import, sorted. Cycles are fine."""
         key = tuple(sorted(set(modules)))
+        if not key:
+            raise PiretryError("A code digest of no module would never change: name the module of the stage.")
         if key not in self._closures:
             for name in key:
                 if not self.has(name):

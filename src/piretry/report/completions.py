@@ -55,10 +55,6 @@ class CompletionsFile:
         """The number of completions in the groups that `keep` accepts."""
         return sum(group.rows for group in self.groups if keep(group))
 
-    def tokens(self, keep: Callable[[Group], bool] = lambda group: True) -> int:
-        """Prompt and completion tokens of the groups that `keep` accepts."""
-        return sum(group.prompt_tokens + group.completion_tokens for group in self.groups if keep(group))
-
     @cached_property
     def verifiers(self) -> tuple[str, ...]:
         """The verifier versions that graded this table."""

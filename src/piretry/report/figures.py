@@ -36,7 +36,7 @@ def question_figures(results: Results, claims: Sequence[dict[str, Any]], slug: s
     """The charts of one question; ids start with ``fig-`` and `slug`. A measure with one value gets none."""
     declared = [results.declared[claim["id"]] for claim in claims]
     asked = _asked(declared, results.settings["scale"]["reading"])
-    figures = []
+    figures: list[Figure | None] = []
     for measure in _AXES:
         wanted = [entry for entry in asked if entry.measure == measure]
         if len(wanted) > 1 and any(results.quantity(w.measure, w.series, w.label) for w in wanted):
@@ -52,7 +52,7 @@ def question_figures(results: Results, claims: Sequence[dict[str, Any]], slug: s
 def overview_figure(results: Results) -> Figure | None:
     """Every claim with a published gain: published against measured, in one picture."""
     points = []
-    for name, claim in results.claims.items():
+    for name in results.claims:
         for test in results.declared[name]["tests"]:
             if test["test"] != "value" or test["of"]["measure"] != "gain":
                 continue
@@ -194,38 +194,36 @@ def _equivalence(declared: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _differences(results: Results, claims: Sequence[dict[str, Any]], name: str) -> Figure | None:
     """The differences that the equivalence tests judge, against their margin."""
-    points: dict[str, Point] = {}
+    pairs: dict[str, dict[str, Any]] = {}
     margins = []
     for claim in claims:
         for test in claim["tests"]:
-            found = test.get("estimate")
-            if test["test"] == "equivalence" and found and found["value"] is not None:
+            if test["test"] == "equivalence":
                 margins.append(test["margin"])
-                label = _pair_label(test, results.declared[claim["id"]])
-                points.setdefault(label, Point(label, test["label"], found["value"], found["low"], found["high"]))
-    if not points:
+                for pair in test["pairs"]:
+                    pairs.setdefault(pair["label"], pair)
+    if not pairs:
         return None
-    margin = min(margins)
+    sides = {label: [side.split()[1] for side in label.split(" − ")] for label in pairs}
+    among = [series for both in sides.values() for series in both]
+    points = []
+    for label, pair in pairs.items():
+        first, second = (series_label(series, among) for series in sides[label])
+        points.append(Point(f"{first} − {second}", label, pair["value"], pair["low"], pair["high"]))
+    margin, level = min(margins), results.settings["statistics"]["level"]
     band = Band(-margin, margin, "differences that count as none, by the margin declared before the run")
     return rows_figure(
         name,
         "Differences between the gains, and the margin",
-        "Lines are the intervals that the equivalence tests use. Two gains are called the same only if the whole line "
-        f"lies within the shaded range, {band.meaning}.",
+        # Two one-sided tests at 5% are the same as a 90% interval within the margin.
+        f"Lines are {_level(results)} intervals. Two gains are called the same if their {100 * (2 * level - 1):.0f}% "
+        f"interval, a little shorter, lies within the shaded range: {band.meaning}.",
         "difference of gains, percentage points",
         "pp",
-        list(points.values()),
-        results.settings["statistics"]["level"],
+        points,
+        level,
         band,
     )
-
-
-def _pair_label(test: dict[str, Any], claim: dict[str, Any]) -> str:
-    """A short label of an equivalence test: the two prompts where it is about two, else the claim."""
-    series = [q["series"] for t in claim["tests"] if t["test"] == "equivalence" for q in t["of"]]
-    named = [name for name in dict.fromkeys(series) if name in test["label"]]
-    pair = named if len(named) == 2 else series if len(series) == 2 else []
-    return " and ".join(series_label(name, series) for name in pair) if pair else str(claim["id"])
 
 
 def _trend(results: Results, quantity: dict[str, Any], name: str) -> Figure:

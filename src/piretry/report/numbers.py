@@ -9,7 +9,7 @@ from typing import Any
 
 MINUS = "−"
 NOTHING = "–"
-_SIGNED = ("pp",)
+_COUNTED = ("", "problems", "pairs", "count")
 _UNIT_SUFFIX = {"pp": " pp", "%": "%", "x": "×", "×": "×", "per 1,000": " per 1,000"}
 # Characters that reorder or hide what stands around them: shown by their code point instead.
 _INVISIBLE = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]")
@@ -25,8 +25,8 @@ def number(value: float | None, unit: str = "", digits: int | None = None) -> st
     if value is None:
         return NOTHING
     if digits is None:
-        digits = 0 if unit in ("", "problems", "pairs", "count") and float(value).is_integer() else 1
-    text = f"{value:+,.{digits}f}" if unit in _SIGNED else f"{value:,.{digits}f}"
+        digits = 0 if unit in _COUNTED and float(value).is_integer() else 1
+    text = f"{value:+,.{digits}f}" if unit.startswith("pp") else f"{value:,.{digits}f}"
     if not text.strip("+-0.,"):  # a zero has no sign
         text = text.lstrip("+-")
     return text.replace("-", MINUS)
@@ -116,7 +116,13 @@ def prose(text: str) -> str:
     """A sentence of the judge with the signs of print: a real minus before a number, ± for +-, × between counts."""
     text = re.sub(r"\+-(?=\s?[\d.])", "±", text)
     text = re.sub(r"(?<![\w.])-(?=\.?\d)", MINUS, text)
-    return re.sub(r"(?<=\d[\w%]) x (?=\d)|(?<=seeds) x (?=\d)|(?<=seed) x (?=\d)", " × ", text)
+    return re.sub(r"(?<=seed|eeds) x (?=\d)", " × ", text)
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital at its beginning and a full stop at its end."""
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def plural(amount: int, one: str, many: str | None = None) -> str:

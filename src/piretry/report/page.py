@@ -83,7 +83,19 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("count", "duration", "estimate", "interval", "moment", "number", "p_value", "prose", "short", "size"):
+    for name in (
+        "count",
+        "duration",
+        "estimate",
+        "interval",
+        "moment",
+        "number",
+        "p_value",
+        "prose",
+        "sentence",
+        "short",
+        "size",
+    ):
         env.filters[name] = getattr(numbers, name)
     env.filters |= {"untrusted": numbers.untrusted, "with_unit": numbers.with_unit, "percent": numbers.percent}
     env.filters |= {"plural": numbers.plural, "slug": anchors.slug}

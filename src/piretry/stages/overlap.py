@@ -52,7 +52,7 @@ def run(job: Job) -> None:
     }
     job.output("summary").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     job.count(train_problems=len(train), removed=len(report.train_ids(settings.remove)))
-    job.note(datasets=[{"id": "training set", "revision": None, "fingerprint": fingerprint(train)}])
+    job.note(datasets={"train": {"id": "training set", "revision": None, "fingerprint": fingerprint(train)}})
 
 
 def _matched(report: OverlapReport, drawn: Subset) -> dict[str, object]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def run(job: Job) -> None:
     """Write the two problem tables and note id, revision and fingerprint of each dataset."""
     data = job.settings["data"]
-    references = []
+    references = {}
     for key, output in (("train", "pool"), ("eval", "eval")):
         problems, reference = _load(data[key], data["chains"])
         if key == "eval" and len(problems) != data["eval_problems"]:
@@ -32,7 +32,7 @@ def run(job: Job) -> None:
                 f"scale file says {data['eval_problems']}. Check the file or revision, or correct the number."
             )
         write_problems(job.output(output), problems)
-        references.append({**reference, "fingerprint": fingerprint(problems)})
+        references[output] = {**reference, "fingerprint": fingerprint(problems)}
         job.count(**{f"{output}_problems": len(problems)})
     job.note(datasets=references)
 

@@ -86,7 +86,8 @@ class Estimate:
     `low`, `high`: the primary interval at `level` (`method` names it). `bootstrap_low`, `bootstrap_high`:
     the plain percentile interval over `bootstrap_draws` resamples of problems and seeds, None when none
     were drawn. `p_value`: two-sided, against `null`. `mde`: the smallest effect that this run finds with
-    80% power at `level`.
+    80% power at `level`. `seed_df`: degrees of freedom of a seed variance that came from outside, None when
+    the seeds' own was used.
     """
 
     value: float
@@ -106,6 +107,7 @@ class Estimate:
     bootstrap_high: float | None
     bootstrap_draws: int
     components: VarianceComponents
+    seed_df: float | None
     fit: Fit = field(repr=False, compare=False)
 
     def interval(self, level: float) -> tuple[float, float]:
@@ -181,7 +183,7 @@ def mean_estimate(
         raise ValueError(f"values must lie in [{bounds[0]}, {bounds[1]}]: found {array.min()} to {array.max()}")
     fitted = fit(array, bounds, seed_variance)
     return _estimate(
-        fitted, _Size.of(array), level, null,
+        fitted, _Size.of(array, seed_variance), level, null,
         _method(fitted, array.shape[0], seed_variance), _notes(fitted, array, seed_variance),
         bootstrap_means(array, bootstrap, seed) if bootstrap else None,
     )  # fmt: skip
@@ -207,7 +209,9 @@ def linearised_estimate(
     variance, df = variance_of_mean(squares, seed_variance)
     fitted = Fit(_scalar(value), np.sqrt(variance), df, bounds, None)
     extra = (ONE_SEED_NOTE,) if array.shape[0] == 1 and seed_variance is None else ()
-    return _estimate(fitted, _Size.of(array), level, null, "delta method, two-way t", (*notes, *extra), None)
+    return _estimate(
+        fitted, _Size.of(array, seed_variance), level, null, "delta method, two-way t", (*notes, *extra), None
+    )
 
 
 def bounded_estimate(
@@ -228,10 +232,12 @@ class _Size:
     n_seeds: int
     n_problems: int
     parts: VarianceComponents
+    seed_df: float | None = None
 
     @staticmethod
-    def of(array: Array) -> _Size:
-        return _Size(array.shape[0], array.shape[1], components(mean_squares(array)))
+    def of(array: Array, seed_variance: SeedVariance | None) -> _Size:
+        parts = components(mean_squares(array), seed_variance)
+        return _Size(array.shape[0], array.shape[1], parts, None if seed_variance is None else seed_variance.df)
 
 
 def _scalar(value: float) -> Array:
@@ -254,7 +260,7 @@ def _estimate(
         null, float(fitted.p_value(null)), size.n_problems, size.n_seeds,
         _detectable(fitted, 1.0 - level, 0.8), method, notes,
         resampled[0], resampled[1], 0 if means is None else len(means),
-        size.parts, fitted,
+        size.parts, size.seed_df, fitted,
     )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from piretry.stats.variance import as_values
 
 _POOLED_NOTE = (
-    "the pooled table counts a problem once for each seed, so its flips are not independent and its p value "
-    "is too small when seeds agree; the table by problem counts each problem once"
+    "the pooled table counts a problem once for each seed: its p value is too small, because flips of one problem "
+    "are not independent; use the combined one"
 )
 
 
@@ -32,14 +32,25 @@ class PairTable:
 
 @dataclass(frozen=True)
 class McNemar:
-    """An exact test for each seed, one over the pooled pairs, and a sign test with each problem once."""
+    """An exact test for each seed, their combination, and the table of all pairs.
+
+    `p_combined` is twice the mean of the seeds' p values, a valid p value however the seeds depend on each
+    other (L. Rueschendorf, Annals of Statistics 10, 1982). It speaks of these seeds, as each of the tests
+    does. `problems_up`, `problems_down`: problems with more (fewer) seeds right after than before. No sign
+    test is made of these two: with one base for all seeds they differ even when nothing has changed.
+    """
 
     per_seed: tuple[PairTable, ...]
-    pooled: PairTable
+    p_combined: float
     problems_up: int
     problems_down: int
-    p_by_problem: float
+    pooled: PairTable
     notes: tuple[str, ...]
+
+    @property
+    def p_by_problem(self) -> float:
+        """The former name of `p_combined`."""
+        return self.p_combined
 
 
 def exact_p(won: int, lost: int) -> float:
@@ -53,19 +64,25 @@ def exact_p(won: int, lost: int) -> float:
 def mcnemar(before: object, after: object) -> McNemar:
     """Compare 0/1 verdicts before and after, both of shape (S, P) or (P,).
 
-    The sign test by problem sums each problem's flips over the seeds and takes the sign; seeds are then a
-    fixed part of the measurement. ValueError when the shapes differ or a value is neither 0 nor 1.
+    ValueError when the shapes differ or a value is neither 0 nor 1.
     """
     first, second = as_values(before, "before"), as_values(after, "after")
     if first.shape != second.shape or first.ndim != 2:
         raise ValueError(f"before and after must have one shape (seeds, problems): {first.shape}, {second.shape}")
     if not (np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all()):
         raise ValueError("McNemar's test needs verdicts of single samples, 0 or 1; use mean_estimate for means")
-    balance = (second - first).sum(0)
-    up, down = int((balance > 0).sum()), int((balance < 0).sum())
     per_seed = tuple(_table(b, a) for b, a in zip(first, second, strict=True))
-    notes = (_POOLED_NOTE,) if len(per_seed) > 1 else ()
-    return McNemar(per_seed, _table(first.ravel(), second.ravel()), up, down, exact_p(up, down), notes)
+    several = len(per_seed) > 1
+    balance = (second - first).sum(0)
+    combined = min(1.0, 2.0 * float(np.mean([table.p_value for table in per_seed])))
+    return McNemar(
+        per_seed,
+        combined if several else per_seed[0].p_value,
+        int((balance > 0).sum()),
+        int((balance < 0).sum()),
+        _table(first.ravel(), second.ravel()),
+        (_POOLED_NOTE,) if several else (),
+    )
 
 
 def _table(before: np.ndarray, after: np.ndarray) -> PairTable:

@@ -7,11 +7,15 @@ tests at level `alpha`; the far tail is ignored, which matters only for power ne
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from piretry.stats.variance import VarianceComponents, expected_squares, variance_of_mean
+import numpy as np
+
+from piretry.stats.variance import Array, SeedVariance, VarianceComponents, expected_squares, variance_of_mean
 
 POWER = 0.8
+_DRAWS = 100
 
 
 def detectable_effect(se: float, df: float, alpha: float = 0.05, power: float = POWER) -> float:
@@ -32,41 +36,78 @@ def equivalence_margin(se: float, df: float, alpha: float = 0.05, power: float =
 
 @dataclass(frozen=True)
 class Design:
-    """A planned size with its standard error and degrees of freedom."""
+    """A planned size: the true standard error of its mean, and how its estimates of it will scatter.
+
+    `estimated` holds equally likely pairs (standard error, degrees of freedom) that the run may find: with
+    few seeds the variance between them is itself a draw, and power is the mean over these draws.
+    """
 
     n_seeds: int
     n_problems: int
     se: float
-    df: float
+    estimated: tuple[tuple[float, float], ...]
 
     def power(self, effect: float, alpha: float = 0.05) -> float:
         """Probability of a significant result of the right sign when the true effect is `effect`."""
-        from scipy import special
+        return self._mean_power(lambda half: abs(effect) - half, 1.0 - alpha / 2.0, two_sided=False)
 
-        if self.se == 0:
-            return 1.0 if effect else alpha / 2.0
-        df = min(self.df, 1e6)
-        limit = special.stdtrit(df, 1.0 - alpha / 2.0)
-        return float(1.0 - special.nctdtr(df, abs(effect) / self.se, limit))
+    def equivalence_power(self, margin: float, alpha: float = 0.05) -> float:
+        """Probability that two one-sided tests establish a true difference of 0 within the margin."""
+        return self._mean_power(lambda half: margin - half, 1.0 - alpha, two_sided=True)
 
     def detectable(self, alpha: float = 0.05, power: float = POWER) -> float:
         """The smallest effect seen with this power."""
-        return detectable_effect(self.se, self.df, alpha, power)
+        return self._smallest(lambda effect: self.power(effect, alpha), power)
 
     def margin(self, alpha: float = 0.05, power: float = POWER) -> float:
         """The smallest equivalence margin established with this power at a true difference of 0."""
-        return equivalence_margin(self.se, self.df, alpha, power)
+        return self._smallest(lambda margin: self.equivalence_power(margin, alpha), power)
+
+    def _mean_power(self, room: Callable[[Array], Array], quantile: float, two_sided: bool) -> float:
+        from scipy import special
+
+        errors, df = np.array(self.estimated).T
+        left = room(special.stdtrit(np.minimum(df, 1e6), quantile) * errors)
+        if self.se == 0:
+            return float(np.mean(left > 0))
+        chance = special.ndtr(left / self.se)
+        return float(np.mean(np.maximum(2.0 * chance - 1.0, 0.0) if two_sided else chance))
+
+    def _smallest(self, power_at: Callable[[float], float], power: float) -> float:
+        low, high = 0.0, max(self.se, 1e-12)
+        while power_at(high) < power:
+            high *= 2.0
+        for _ in range(40):
+            middle = (low + high) / 2.0
+            low, high = (low, middle) if power_at(middle) >= power else (middle, high)
+        return high
 
 
-def design(parts: VarianceComponents, n_seeds: int, n_problems: int) -> Design:
-    """The design's standard error and degrees of freedom when the variances are as given.
+def design(parts: VarianceComponents, n_seeds: int, n_problems: int, seed_df: float | None = None) -> Design:
+    """The design's standard error when the variances are as given, and what a run of it will estimate.
 
-    One seed: the seeds' variance is left out, as it is from the interval.
+    `seed_df`: degrees of freedom of a seed variance pooled over cells; without it the seeds' own are used,
+    and one seed leaves the seeds' variance out, as the interval then does.
     """
+    from scipy import special
+
     if n_seeds < 1 or n_problems < 1:
         raise ValueError(f"a design needs at least one seed and one problem, not {n_seeds} and {n_problems}")
-    variance, df = variance_of_mean(expected_squares(parts, n_seeds, n_problems))
-    return Design(n_seeds, n_problems, math.sqrt(float(variance)), float(df))
+    squares = expected_squares(parts, n_seeds, n_problems)
+    seed, error = parts.seed or 0.0, parts.error or 0.0
+    true = parts.problem / n_problems + error / (n_seeds * n_problems)
+    pooled = None
+    if seed_df is not None:
+        pooled = SeedVariance(seed, seed_df, seed + error / n_problems, "planned")
+    if n_seeds > 1 or pooled is not None:
+        true += seed / n_seeds
+    if n_seeds > 1 and pooled is None:
+        chances = (np.arange(_DRAWS) + 0.5) / _DRAWS
+        draws = special.chdtri(n_seeds - 1, 1.0 - chances) / (n_seeds - 1)
+        squares = replace(squares, seeds=squares.seeds * draws)
+    variance, df = (np.atleast_1d(value) for value in variance_of_mean(squares, pooled))
+    pairs = zip(np.sqrt(variance).tolist(), df.tolist(), strict=True)
+    return Design(n_seeds, n_problems, math.sqrt(true), tuple(pairs))
 
 
 def complete(parts: VarianceComponents, seed_sd: float = 0.009, error_share: float = 0.5) -> VarianceComponents:
@@ -108,10 +149,15 @@ def accuracy_components(
 
 
 def minimum_detectable_effect(
-    parts: VarianceComponents, n_seeds: int, n_problems: int, alpha: float = 0.05, power: float = POWER
+    parts: VarianceComponents,
+    n_seeds: int,
+    n_problems: int,
+    alpha: float = 0.05,
+    power: float = POWER,
+    seed_df: float | None = None,
 ) -> float:
     """The smallest effect that this design sees with this power."""
-    return design(parts, n_seeds, n_problems).detectable(alpha, power)
+    return design(parts, n_seeds, n_problems, seed_df).detectable(alpha, power)
 
 
 def seeds_needed(
@@ -121,12 +167,17 @@ def seeds_needed(
     alpha: float = 0.05,
     power: float = POWER,
     most: int = 50,
+    seed_df: float | None = None,
 ) -> int | None:
     """The smallest number of seeds (2 to `most`) that shows `effect` on these problems; None when none does.
 
     None is common: with the same problems the problems' variance stays, whatever the number of seeds.
     """
-    return next((s for s in range(2, most + 1) if design(parts, s, n_problems).power(effect, alpha) >= power), None)
+
+    def enough(seeds: int) -> bool:
+        return design(parts, seeds, n_problems, seed_df).power(effect, alpha) >= power
+
+    return next(filter(enough, range(2, most + 1)), None) if enough(most) else None
 
 
 def problems_needed(
@@ -136,14 +187,15 @@ def problems_needed(
     alpha: float = 0.05,
     power: float = POWER,
     most: int = 1_000_000,
+    seed_df: float | None = None,
 ) -> int | None:
     """The smallest number of problems (2 to `most`) that shows `effect` with these seeds, else None."""
-    if design(parts, n_seeds, most).power(effect, alpha) < power:
+    if design(parts, n_seeds, most, seed_df).power(effect, alpha) < power:
         return None
     low, high = 1, most
     while high - low > 1:
         middle = (low + high) // 2
-        if design(parts, n_seeds, middle).power(effect, alpha) >= power:
+        if design(parts, n_seeds, middle, seed_df).power(effect, alpha) >= power:
             high = middle
         else:
             low = middle

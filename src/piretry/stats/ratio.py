@@ -20,6 +20,7 @@ from piretry.stats.variance import Array, MeanSquares, SeedVariance, as_values, 
 
 _ANGLES = 720
 _HALVINGS = 60
+_HUGE = 1e200  # stands for infinity in quantiles, which cannot interpolate to it
 
 
 @dataclass(frozen=True)
@@ -238,9 +239,9 @@ def _kind(pieces: tuple[tuple[float, float], ...]) -> str:
 
 
 def _percentiles(ratios: Array, level: float) -> tuple[float | None, float | None]:
-    finite = np.nan_to_num(ratios, posinf=1e308, neginf=-1e308)
-    low, high = percentile_interval(finite, level)
-    return tuple(None if abs(end) > 1e300 else end for end in (low, high))  # type: ignore[return-value]
+    ends = percentile_interval(np.clip(ratios, -_HUGE, _HUGE), level)
+    low, high = (None if abs(end) > _HUGE / 1e6 else end for end in ends)
+    return low, high
 
 
 def _finite(value: float | None) -> float | None:

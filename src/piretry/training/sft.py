@@ -63,6 +63,8 @@ def fine_tune(
     torch.set_num_threads(int(settings["threads"]))
     # Sums in a fixed order: with the seed and the thread count this makes the weights reproducible to the byte.
     torch.use_deterministic_algorithms(True, warn_only=settings["device"] != "cpu")
+    # Deterministic mode also fills every new buffer, which is for debugging and cost half of a step here.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     network = AutoModelForCausalLM.from_pretrained(
         model, dtype=getattr(torch, settings["dtype"]), use_safetensors=True, trust_remote_code=False

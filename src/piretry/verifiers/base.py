@@ -29,7 +29,8 @@ class GradeRequest:
     """One completion to grade.
 
     `gold` is the reference answer without delimiters (`\\frac{1}{2}`); `completion` is the whole text that
-    the model wrote; `finish_reason` is the engine's word for why it ended, and only ``"stop"`` is a normal end.
+    the model wrote; `finish_reason` is the engine's word for why it ended, and only ``"stop"`` is a normal
+    end.
     """
 
     id: str

@@ -1,10 +1,11 @@
 """Verdicts that outlive the process, in one SQLite file that several processes may use at once.
 
-A verdict is found again by the SHA-256 of (versions, reference, answer), where the versions include a digest of the
-grading rules: other versions find nothing. Timeouts and errors are not stored: they depend on the machine.
+A verdict is found again by the SHA-256 of (versions, reference, answer), where the versions include a digest
+of the grading rules: other versions find nothing. Timeouts and errors are not stored: they depend on the
+machine.
 
-The file is a cache and may be deleted at any time. One that SQLite cannot read is reported, not replaced: another
-process may have it open, and the path may be a mistake.
+The file is a cache and may be deleted at any time. One that SQLite cannot read is reported, not replaced:
+another process may have it open, and the path may be a mistake.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from piretry.errors import PiretryError
 from piretry.verifiers.base import Verdict
-from piretry.verifiers.pool import Job
+from piretry.verifiers.process import Job
 
 _KEPT = (Verdict.correct, Verdict.wrong, Verdict.gold_unparseable)
 _CHUNK = 500  # below SQLite's limit on the variables of one statement

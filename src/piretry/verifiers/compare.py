@@ -1,9 +1,10 @@
 r"""Compare one answer with one reference, by math-verify and the rules around it. Runs only inside a worker.
 
-math-verify is called so that it reads the whole answer or nothing: wrapped in ``$...$``, with its LaTeX reader alone
-(its second reader picks a number out of text that the first one could not parse: ``1-1/\mathrm{e}`` gave 1), without
-its removal of units (units.py), and with the reference first, since `verify` is not symmetric. Its own timeouts are
-off: they are signals, and the worker has better ones. No SymPy object is ever printed: that can hang.
+math-verify is called so that it reads the whole answer or nothing: wrapped in ``$...$``, with its LaTeX
+reader alone (its second reader picks a number out of text that the first one could not parse:
+``1-1/\mathrm{e}`` gave 1), without its removal of units (units.py), and with the reference first, since
+`verify` is not symmetric. Its own timeouts are off: they are signals, and the worker has better ones. No
+SymPy object is ever printed: that can hang.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _READER = LatexExtractionConfig(
         basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none", equations=False
     ),
 )
-#: math-verify searches the text for this word and reads what follows it; a changed word keeps equal texts equal
+#: math-verify searches the text for this word and reads what follows it; a changed word keeps equal texts
+#: equal
 _ANCHOR = re.compile("answer", re.I)
 
 
@@ -76,4 +78,5 @@ def _compare(gold: str, answer: str) -> Verdict:
         return Verdict.timeout
     if verify(reference, given, timeout_seconds=None):
         return Verdict.wrong if doubts.surely_different(reference, given) else Verdict.correct
-    return Verdict.correct if doubts.equal_with_imaginary_unit(reference, given) else Verdict.wrong
+    granted = doubts.equal_with_imaginary_unit(reference, given) or doubts.same_equation(reference, given)
+    return Verdict.correct if granted else Verdict.wrong

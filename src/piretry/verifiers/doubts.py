@@ -2,19 +2,23 @@ r"""Second looks at math-verify's own verdict, with SymPy. Runs only inside a wo
 
 `surely_different` takes back a "correct" that rests on one of these (each is a case of traps.jsonl):
 
-* constants are compared after numbers below 1e-15 are set to 0, so that 1/2^99 = 1/2^98: here by relative difference at
-  60 digits;
-* decimals are compared at 6 places however small they are, so that 0.0000001 = 0.0000002: here at least 4 significant
-  digits must agree where one side is no terminating decimal (1/3), and 9 where both are;
-* two equations without solutions are equal there (x^2 = -1 and x^2 = -2): here their difference must vanish, up to a
-  constant factor, at chosen points;
+* constants are compared after numbers below 1e-15 are set to 0, so that 1/2^99 = 1/2^98: here by relative
+  difference at 60 digits;
+* decimals are compared at 6 places however small they are, so that 0.0000001 = 0.0000002: here at least 4
+  significant digits must agree where one side is no terminating decimal (1/3), and 9 where both are;
+* two equations without solutions are equal there (x^2 = -1 and x^2 = -2): here their difference must vanish,
+  up to a constant factor, at chosen points;
 * expressions with variables must agree at three positive rational points.
 
-It answers True only on evidence; where nothing can be evaluated it says False, and math-verify's verdict stands.
+It answers True only on evidence; where nothing can be evaluated it says False, and math-verify's verdict
+stands.
 
 `beyond_computing` names an answer that would only run into the time limit, such as a tower of powers.
 
-`equal_with_imaginary_unit` grants one that math-verify refuses: it reads i as a variable, so that (1+i)^2 is not 2i.
+`same_equation` grants what math-verify refuses where one unknown has several values: x^2 = 4 and 2x^2 = 8.
+
+`equal_with_imaginary_unit` grants one that math-verify refuses: it reads i as a variable, so that (1+i)^2 is
+not 2i.
 """
 
 from __future__ import annotations
@@ -112,7 +116,9 @@ def _terminating(number: Basic) -> bool:
 
 
 def _at(expression: Expr, names: list[str], shift: int) -> Expr:
-    """The expression with positive rationals for its symbols, by name: the two sides may differ in assumptions."""
+    """The expression with positive rationals for its symbols, by name: the two sides may differ in
+    assumptions.
+    """
     values = {
         symbol: _POINTS[(names.index(symbol.name) + 2 * shift) % len(_POINTS)] + Integer(names.index(symbol.name) // 6)
         for symbol in expression.free_symbols
@@ -138,19 +144,38 @@ def _trustworthy(number: Basic) -> bool:
 
 
 def _different_equations(gold: Equality, answer: Equality) -> bool:
-    """Whether neither the two differences are proportional nor the equations share a solution."""
+    """Whether neither the two differences are proportional nor the first equation has a solution."""
+    proportional = _proportional(gold, answer, points=3)
+    return proportional is False and not sympy.solve(gold, gold.free_symbols)
+
+
+def _proportional(gold: Equality, answer: Equality, points: int) -> bool | None:
+    """Whether left minus right of the two has a constant ratio at `points` points; None where it has no
+    value.
+    """
     first, second = gold.lhs - gold.rhs, answer.lhs - answer.rhs
     names = sorted({symbol.name for symbol in first.free_symbols | second.free_symbols})
     ratios = []
-    for shift in range(3):
+    for shift in range(points):
         above = sympy.N(_at(first, names, shift), _DIGITS)
         below = sympy.N(_at(second, names, shift), _DIGITS)
         if not (_trustworthy(above) and _trustworthy(below)) or below == 0:
-            return False
+            return None
         ratios.append(above / below)
-    if all(abs(one - other) <= _EXACT * abs(one) for one, other in pairwise(ratios)):
+    return all(bool(abs(one - other) <= _EXACT * abs(one)) for one, other in pairwise(ratios))
+
+
+def same_equation(gold: Any, answer: Any) -> bool:
+    """Whether two equations, neither of them a solved ``x = ...``, are multiples of each other."""
+    try:
+        if not (isinstance(gold, Equality) and isinstance(answer, Equality)):
+            return False
+        if any(isinstance(side, Symbol) for side in (*gold.args, *answer.args)):
+            return False  # "2x = 10" does not answer "x = 5"
+        names = [{symbol.name for symbol in equation.free_symbols} for equation in (gold, answer)]
+        return names[0] == names[1] != set() and _proportional(gold, answer, points=6) is True
+    except Exception:  # not evaluated: math-verify's verdict stands
         return False
-    return not sympy.solve(gold, gold.free_symbols)
 
 
 def equal_with_imaginary_unit(gold: Any, answer: Any) -> bool:
@@ -171,7 +196,9 @@ def equal_with_imaginary_unit(gold: Any, answer: Any) -> bool:
 
 
 def beyond_computing(expression: Any) -> bool:
-    """Whether some number in an unevaluated expression has more than a million digits, by a bound on its size."""
+    """Whether some number in an unevaluated expression has more than a million digits, by a bound on its
+    size.
+    """
     try:
         _digits(expression)
     except OverflowError:

@@ -4,7 +4,8 @@ r"""Find the answer in a completion. The rules, in order:
 2. Everything up to the last ``</think>`` is dropped; a ``<think>`` that remains is unclosed: no answer.
 3. The answer is the content of the last brace-balanced ``\boxed{...}``: of all boxes that are closed, the one
    that opens last, so that in ``\boxed{x = \boxed{5}}`` the answer is ``5``. ``\fbox`` counts as ``\boxed``:
-   some reference solutions of MATH use it. Braces after a backslash (``\{``) are text. ``\boxed 5`` is no box.
+   some reference solutions of MATH use it. Braces after a backslash (``\{``) are text. ``\boxed 5`` is no
+   box.
 4. No box, or an empty one: no answer. "The last number in the text" is never taken.
 
 The scan is one pass over the text, so that a megabyte of opening braces costs milliseconds.

@@ -1,12 +1,14 @@
 r"""The verifier of mathematical answers: extraction, math-verify in killable workers, and a second opinion.
 
-The way of a completion: extract.py finds the answer; equal pairs (reference, answer) are graded once, by the memory of
-this process, the file cache or a worker; second.py gives its own opinion. What a worker does with a pair is in
-compare.py, and the rules that keep math-verify from its known mistakes are in pairs.py, rewrite.py, units.py and doubts.py.
+The way of a completion: extract.py finds the answer; equal pairs (reference, answer) are graded once, by the
+memory of this process, the file cache or a worker; second.py gives its own opinion. What a worker does with a
+pair is in compare.py, and the rules that keep math-verify from its known mistakes are in pairs.py,
+rewrite.py, units.py and doubts.py.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import weakref
 from collections.abc import Sequence
@@ -18,26 +20,47 @@ from piretry.errors import PiretryError
 from piretry.verifiers.base import Grade, GradeRequest, Verdict
 from piretry.verifiers.cache import VerdictCache
 from piretry.verifiers.extract import extract_answer
-from piretry.verifiers.pool import Job, WorkerPool, worker_command
+from piretry.verifiers.pool import WorkerPool
+from piretry.verifiers.process import Job, worker_command
 from piretry.verifiers.second import second_opinion
 from piretry.verifiers.versions import installed_versions, require_pins, version_string
 
-#: An answer longer than this, and than four times its reference, is wrong without being read: the longest reference
+#: An answer longer than this, and than four times its reference, is wrong without being read: the longest
+#: reference
 #: answer among the 8,000 of MATH has 159 characters.
 MAX_ANSWER_CHARS = 2000
+#: A reference longer than this does not parse: the grammar needs seconds for it
+MAX_GOLD_CHARS = 5000
 _GRACE_S = 5.0  # how long after a worker's own limits the parent ends it
 _REMEMBERED = 500_000  # pairs kept in memory
+
+
+_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+
+
+def decide_directly(job: Job) -> Verdict | None:
+    """Return the verdict on a pair that needs no worker, else None: plain integers, and a reference that is
+    too long.
+
+    Two integers get the verdict that math-verify would give them.
+    """
+    gold, answer = job
+    if len(gold) > MAX_GOLD_CHARS:
+        return Verdict.gold_unparseable
+    if not _INTEGER.fullmatch(gold) or (answer is not None and not _INTEGER.fullmatch(answer)):
+        return None
+    return Verdict.correct if answer is None or int(gold) == int(answer) else Verdict.wrong
 
 
 class MathVerifier:
     """Grade completions by their last boxed answer.
 
     `workers`: at most so many processes; they start when there is work for them and live until `close`.
-    `timeout_s`: processor seconds for one pair, and twice as many on the wall clock, before the verdict is `timeout`.
-    `memory_mb`: address space of a worker's child; a pair that needs more is an `error`.
+    `timeout_s`: processor seconds for one pair, and twice as many on the wall clock, before the verdict is
+    `timeout`. `memory_mb`: address space of a worker's child; a pair that needs more is an `error`.
     `recycle_after`: pairs after which a child is replaced, which bounds what SymPy's caches may hold.
-    `cache`: an SQLite file of verdicts, shared by processes, or None.
-    `check_pins`: refuse to grade with package versions other than the pinned ones (PiretryError).
+    `cache`: an SQLite file of verdicts, shared by processes, or None. `check_pins`: refuse to grade with
+    package versions other than the pinned ones (PiretryError).
 
     Safe to use from several threads, which take turns, and after a fork, which starts workers of its own.
     """
@@ -77,8 +100,8 @@ class MathVerifier:
     def grade(self, requests: Sequence[GradeRequest]) -> list[Grade]:
         """Grade all `requests`; the result has one grade for each, in the same order.
 
-        A reference that does not parse gives `gold_unparseable` whatever the completion says, so that all attempts
-        on one problem are excluded or none.
+        A reference that does not parse gives `gold_unparseable` whatever the completion says, so that all
+        attempts on one problem are excluded or none.
         """
         answers = [extract_answer(request.completion, request.finish_reason) for request in requests]
         jobs = [self._job(request.gold, answer) for request, answer in zip(requests, answers, strict=True)]
@@ -110,6 +133,9 @@ class MathVerifier:
             if len(self._known) > _REMEMBERED:
                 self._known.clear()
             unknown = [job for job in dict.fromkeys(jobs) if job not in self._known]
+            decided = {job: verdict for job in unknown if (verdict := decide_directly(job)) is not None}
+            self._known |= decided
+            unknown = [job for job in unknown if job not in decided]
             if unknown and self._cache is not None:
                 self._known |= self._cache.look_up(unknown)
                 unknown = [job for job in unknown if job not in self._known]

@@ -1,8 +1,8 @@
 r"""Rewrite an answer into the plain LaTeX that math-verify reads without guessing.
 
 Every rule here is applied to the reference and to the answer alike and keeps the meaning of what it rewrites.
-The rules exist because latex2sympy would otherwise fail (``0.\overline{3}``, ``5.``, ``\varnothing``) or, worse,
-read something else: it takes ``2 1/2`` for 3/2, ``10\,080`` for 90 and ``3 \quad 4`` for 7.
+The rules exist because latex2sympy would otherwise fail (``0.\overline{3}``, ``5.``, ``\varnothing``) or,
+worse, read something else: it takes ``2 1/2`` for 3/2, ``10\,080`` for 90 and ``3 \quad 4`` for 7.
 
 All patterns are linear, and the text is short (the caller refuses long answers).
 """
@@ -39,12 +39,14 @@ _COMMANDS = {
     "displaystyle": "", "textstyle": "", "scriptstyle": "", "limits": "", "nolimits": "", "large": "", "Large": "",
     "LARGE": "", "huge": "", "Huge": "", "normalsize": "", "small": "", "bf": "", "it": "", "mathstrut": "",
     "quad": " ", "qquad": " ", "enspace": " ", "thinspace": " ", "nobreakspace": " ", "space": " ", "$": r"\$",
-    ",": " ", ";": " ", ":": " ", ">": " ", "!": "", " ": " ", "/": "", "textdollar": r"\$", "percent": r"\%",
+    ",": " ", ";": " ", ":": " ", ">": " ", "!": "", " ": " ", "/": "", "(": "", ")": "", "[": "", "]": "",
+    "textdollar": r"\$", "percent": r"\%",
 }  # fmt: skip
 _INVISIBLE = re.compile(r"\\(?:[hv]?phantom|hspace|vspace|tag|label|color)\*?\s*(?:\{[^{}]*\}|(?=[-+\d]))")
 _TEXTCOLOR = re.compile(r"\\textcolor\s*\{[^{}]*\}")
 _ROMAN = re.compile(r"\{\s*\\rm(?![A-Za-z])\s*([^{}]*)\}")
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
+_DOLLAR = re.compile(r"(?<!\\)\$")  # a delimiter; ``\$`` is money
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z])")  # a command escaped twice; in a matrix it is a new row
 _MARKED_GROUP = re.compile(r"(?<=\d)(?:,\\!\s*|\{,\}\s*|\\,)(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"(?<=\d)\{,\}(?=\d)")
@@ -62,12 +64,23 @@ _RUN = re.compile(r"(?<![\d.])(\d*)\.(\d*?)(\d)\3{2,}\s*(?:\\ldots|\.\.\.)")
 _SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([+-]?\d{1,4})(?![\w.])")
 _MIXED = re.compile(r"(?<![\d./^_{,])(\d+) (\d+) ?/ ?(\d+)(?![\d/.])")
 _NEIGHBOURS = re.compile(r"(?<![_^\d])\d+ \.?\d")
+#: latex2sympy takes any whole number before a fraction or another number for a mixed number: ``2(42)`` is 44
+#: there
+_PRODUCTS = (
+    re.compile(r"((?<![\w\\^])\d+(?:\.\d+)?|\)) ?(?=\()"),
+    re.compile(r"(\)) ?(?=\d|\\(?:frac|binom))"),
+    re.compile(r"([\d}]) ?(?=\\binom)"),
+    re.compile(r"(\\binom\{[^{}]*\}\{[^{}]*\}) ?(?=[\d(]|\\frac)"),
+)
 _DOTS = re.compile(r"\\ldots(?![A-Za-z]) ?")
 _TRIG = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?) ?\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))")
 _BARE_PERCENT = re.compile(r"(?<!\\)%")
 _PERCENT_WORD = re.compile(r"(?<=[\d}]) ?(?:\\text\s*\{\s*(?:percent|pct)\.?\s*\}|percent|pct)\s*$", re.I)
-_WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+_WORDS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"),
+)
 _NUMBER_WORD = re.compile(r"(?:\\text\s*\{\s*)?([A-Za-z]+)\s*\}?")
 _REVERSED = re.compile(r"(-?[\d.]+) ?= ?([A-Za-z])")
 
@@ -80,7 +93,7 @@ def rewrite(text: str) -> str:
     r"""Return `text` in plain LaTeX; raise Unreadable for neighbouring numbers such as ``3 \quad 4``."""
     text = _SURROGATE.sub("\ufffd", text).translate(_CHARACTERS)
     text = _UNPRINTABLE.sub(" ", text).replace("~", " ").replace("...", r"\ldots ")
-    text = _without_delimiters(text)
+    text = _DOLLAR.sub("", text)
     if "\\begin" not in text:
         text = _DOUBLED.sub(r"\\", text)
     text = _MARKED_GROUP.sub("", text)
@@ -100,15 +113,6 @@ def rewrite(text: str) -> str:
     text = _numbers(_ORDINAL.sub("", text))
     if swapped := _REVERSED.fullmatch(text):
         text = f"{swapped[2]}={swapped[1]}"
-    return text
-
-
-def _without_delimiters(text: str) -> str:
-    r"""Drop ``$``, ``\(...\)`` and ``\[...\]`` around or inside the answer; ``\$`` (money) stays."""
-    text = re.sub(r"(?<!\\)\$", "", text.strip())
-    for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]")):
-        if text.startswith(opening) and text.endswith(closing):
-            text = text[2:-2]
     return text
 
 
@@ -199,6 +203,8 @@ def _numbers(text: str) -> str:
     text = _MIXED.sub(r"(\1+\\frac{\2}{\3})", text)
     if _TRIG.search(text):
         text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
+    for product in _PRODUCTS:
+        text = product.sub(r"\1 \\cdot ", text)
     text = _DOTS.sub(r"\\text{dots}", text)
     if _NEIGHBOURS.search(_TEXT_GROUP.sub("", text)):
         raise Unreadable("two numbers stand side by side without an operator")
@@ -265,7 +271,9 @@ def top_level(text: str, separators: str = ",;") -> list[str]:
 
 
 def brackets(text: str) -> str:
-    r"""Return the kind of brackets around the whole of `text`, one of ``()``, ``[]``, ``{}``, ``(]``, ``[)``, or ""."""
+    r"""Return the kind of brackets around the whole of `text`, one of ``()``, ``[]``, ``{}``, ``(]``, ``[)``,
+    or "".
+    """
     opening, body, closing = text[:1], text[1:-1], text[-1:]
     if text.startswith(r"\{") and text.endswith(r"\}"):
         opening, body, closing = "{", text[2:-2], "}"

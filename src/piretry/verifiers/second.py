@@ -1,8 +1,9 @@
-r"""A second, independent opinion on every answer: normalised strings and exact numbers, without SymPy or math-verify.
+r"""A second, independent opinion on every answer: normalised strings and exact numbers, without SymPy or
+math-verify.
 
-It shares no code with the first opinion, so a bug would have to be made twice to go unseen. It is the simpler of the
-two: it knows rational numbers, lists and typography, and no algebra, no units beyond dropping them and no percentages
-beyond dropping the sign. Where it disagrees with the first opinion, a person should look.
+It shares no code with the first opinion, so a bug would have to be made twice to go unseen. It is the simpler
+of the two: it knows rational numbers, lists and typography, and no algebra, no units beyond dropping them and
+no percentages beyond dropping the sign. Where it disagrees with the first opinion, a person should look.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _SPELLINGS = (
     (re.compile(r"(?<=\d)\s*\\(?:text|mbox|mathrm|textrm)\s*\{[^{}]*\}(?:\s*\^\s*\{?\s*[23]\s*\}?)?\s*$"), ""),
     (re.compile(r"\\(?:text|mbox|mathrm|textrm|textbf|mathbf)\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"(?<=\d)(?:\{,\}|,)(?=\d{3}(?!\d))"), ","),
-    (re.compile(r"\\frac\s*(\d)\s*(\d)(?!\d)"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))"), r"\\frac{\1\2}{\3\4}"),
+    (re.compile(r"(\\sqrt|\^|_)\s*\{\s*([A-Za-z0-9])\s*\}"), r"\1\2"),
     (re.compile(r"\\(?:geqslant|geq)(?![A-Za-z])"), r"\\ge"),
     (re.compile(r"\\(?:leqslant|leq)(?![A-Za-z])"), r"\\le"),
 )
@@ -32,25 +34,28 @@ _PREFIX = re.compile(r"^[A-Za-z](?:_\w)?\s*(?:=|\\in(?![a-z]))\s*")
 _NUMBER = re.compile(r"(-?)\s*(\d{1,3}(?:,\d{3})+|\d+)?(\.\d+)?")
 _FRACTION = re.compile(r"(-?)\s*(\d+ )?\s*(?:\\frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(-?\d+)\s*\}|(\d+)\s*/\s*(\d+))")
 _MIXED = re.compile(r"(-?)\s*(\d+)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
-_POWER = re.compile(r"(-?\d+)\s*\^\s*(?:\{\s*(-?\d{1,2})\s*\}|(\d))")
+_POWER = re.compile(r"(-?\d+)\s*\^\s*(?:\{\s*(-?\d{1,2})\s*\}|(\d)(?!\d))")
 
 
-@lru_cache(maxsize=65536)
 def second_opinion(gold: str, answer: str | None) -> Verdict:
     """Return `correct`, `wrong`, `no_answer` (for None) or `gold_unparseable` (for an empty reference)."""
-    reference = normalise(gold)
-    if not reference:
+    gold = gold[: 4 * _MAX_CHARS]
+    if not normalise(gold):
         return Verdict.gold_unparseable
     if answer is None:
         return Verdict.no_answer
-    if len(answer) > _MAX_CHARS:
-        return Verdict.wrong
-    return Verdict.correct if _equal(reference, normalise(answer)) else Verdict.wrong
+    return _compared(gold, answer) if len(answer) <= _MAX_CHARS else Verdict.wrong
 
 
+@lru_cache(maxsize=16384)
+def _compared(gold: str, answer: str) -> Verdict:
+    return Verdict.correct if _equal(normalise(gold), normalise(answer)) else Verdict.wrong
+
+
+@lru_cache(maxsize=16384)
 def normalise(text: str) -> str:
     """Return `text` without decoration: sizes, spaces, text groups, units after numbers, a leading ``x =``."""
-    text = text[: 4 * _MAX_CHARS].translate({0x2212: "-", 0x00A0: " "})
+    text = text.translate({0x2212: "-", 0x00A0: " "})
     for pattern, replacement in _SPELLINGS:
         text = pattern.sub(replacement, text)
     text = text.strip().rstrip(".,;:").strip()
@@ -96,7 +101,9 @@ def _signed(sign: str, value: Fraction) -> Fraction:
 
 
 def _equal_lists(gold: str, answer: str) -> bool:
-    """Compare lists by parts: in order inside ``(...)`` and ``[...]``, in any order in braces or without brackets."""
+    """Compare lists by parts: in order inside ``(...)`` and ``[...]``, in any order in braces or without
+    brackets.
+    """
     first, second = _elements(gold), _elements(answer)
     if first is None or second is None or len(first[1]) != len(second[1]) or first[0] != second[0]:
         return False
@@ -112,7 +119,9 @@ def _equal_lists(gold: str, answer: str) -> bool:
 
 
 def _elements(text: str) -> tuple[str, list[str]] | None:
-    """Return the brackets around `text` ("" for none and for braces) and its parts, or None for a single part."""
+    """Return the brackets around `text` ("" for none and for braces) and its parts, or None for a single
+    part.
+    """
     kind, body = "", text
     if text.startswith("\\{") and text.endswith("\\}"):
         body = text[2:-2]

@@ -1,10 +1,10 @@
 """The trap table, labelled answers that graders get wrong, and the grader's error rate on it.
 
-traps.jsonl has one case a line: `id`, `kind`, `gold`, `answer` (or a whole `completion`, with its `finish_reason`),
-`label` (the right verdict), `source` and perhaps a `note`. A case that the grader gets wrong carries in `graded` the
-verdict that it gives: a known error, which stays in the table and counts. The rates are those of a collection of
-hard cases, not of what a model writes: they bound what is known about the grader, they do not estimate its effect
-on a score.
+traps.jsonl has one case a line: `id`, `kind`, `gold`, `answer` (or a whole `completion`, with its
+`finish_reason`), `label` (the right verdict), `source` and perhaps a `note`. A case that the grader gets
+wrong carries in `graded` the verdict that it gives: a known error, which stays in the table and counts. The
+rates are those of a collection of hard cases, not of what a model writes: they bound what is known about the
+grader, they do not estimate its effect on a score.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Trap:
 class ErrorRate:
     """Errors on the trap table: a false positive is `correct` on a case whose label is another verdict.
 
-    `wrong_kind` holds the ids of cases that are refused rightly but under another name (`wrong` for `timeout`).
+    `wrong_kind` holds the ids of cases that are refused rightly but under another name (`wrong` for
+    `timeout`).
     """
 
     cases: int

@@ -1,8 +1,8 @@
 r"""Separate a quantity from its unit, and compare units.
 
 math-verify drops any trailing word or letter that looks like a unit: ``5m`` becomes 5 although m may be a
-variable, ``\sin^2 t`` loses its argument, and ``5\text{ m}`` equals ``5\text{ km}``. That rule is switched off
-(compare.py) and replaced by these:
+variable, ``\sin^2 t`` loses its argument, and ``5\text{ m}`` equals ``5\text{ km}``. That rule is switched
+off (compare.py) and replaced by these:
 
 * a unit in ``\text{...}``, after a number, or as a known word of two or more letters, is taken off;
 * units of one dimension are converted exactly (``5\text{ km}`` = ``5000\text{ m}``); known units of different

@@ -1,8 +1,8 @@
 """The packages whose versions change verdicts, and the refusal to grade with others than the pinned ones.
 
 math-verify 0.8 and 0.9 score the same completions differently, so a verdict is only comparable with another
-when these versions are equal. The pins are read from the requirements of the installed `piretry` distribution,
-which come from pyproject.toml: they are written in one place.
+when these versions are equal. The pins are read from the requirements of the installed `piretry`
+distribution, which come from pyproject.toml: they are written in one place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGES = {
     "antlr4-python3-runtime": "antlr4",
 }
 #: the modules of this package whose text decides verdicts
-_RULES = ("compare.py", "doubts.py", "extract.py", "math.py", "pairs.py", "rewrite.py", "units.py")
+_RULES = ("compare.py", "doubts.py", "extract.py", "math.py", "pairs.py", "rewrite.py", "shapes.py", "units.py")
 
 
 def _canonical(name: str) -> str:

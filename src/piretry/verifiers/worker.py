@@ -1,18 +1,21 @@
-"""A grading worker: ``python -P -m piretry.verifiers.worker --cpu-s 5 --memory-mb 2048 --recycle-after 2000``.
+"""A grading worker: ``python -P -m piretry.verifiers.worker --cpu-s 5 --memory-mb 2048 --recycle-after
+2000``.
 
 It speaks JSON lines over its standard input and output, one request at a time:
 ``{"n": 7, "gold": "...", "answer": "..."}`` gives ``{"n": 7, "verdict": "correct"}``.
 
-The process loads SymPy once and then only forks: each child answers requests until it has answered enough, runs out
-of memory or is killed, and is replaced in milliseconds (a new interpreter costs half a second). The child limits
-itself through the kernel, whose default action ends it even inside C code that no Python handler could interrupt:
+The process loads SymPy once and then only forks: each child answers requests until it has answered enough,
+runs out of memory or is killed, and is replaced in milliseconds (a new interpreter costs half a second). The
+child limits itself through the kernel, whose default action ends it even inside C code that no Python handler
+could interrupt:
 
-* SIGPROF after `cpu_s` seconds of processor time for one request, which does not depend on the machine's load;
+* SIGPROF after `cpu_s` seconds of processor time for one request, which does not depend on the machine's
+  load;
 * SIGALRM after twice that on the wall clock, should it sleep;
 * RLIMIT_AS for memory, RLIMIT_CORE 0 so that nothing is dumped.
 
-The parent has a wall clock of its own on top (pool.py). When the parent goes away, standard input ends and so do
-child and process; where a copy of the pipe survives in another process, the change of parent is noticed.
+The parent has a wall clock of its own on top (pool.py). When the parent goes away, standard input ends and so
+do child and process; where a copy of the pipe survives in another process, the change of parent is noticed.
 """
 
 from __future__ import annotations
@@ -92,13 +95,9 @@ def _supervise(serve: Callable[[], int], output: int) -> None:
 
 def _serve(output: int, options: argparse.Namespace, compare: Callable[[str, str | None], Any]) -> int:
     """Answer requests; return the exit code of this child."""
-    for number in (signal.SIGALRM, signal.SIGPROF, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    limit = options.memory_mb << 20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    try:
-        for _ in range(options.recycle_after):
+    _limit_myself(options.memory_mb)
+    for _ in range(options.recycle_after):
+        try:
             line = _read_line()
             if line is None:
                 return _END
@@ -106,16 +105,25 @@ def _serve(output: int, options: argparse.Namespace, compare: Callable[[str, str
             signal.setitimer(signal.ITIMER_PROF, options.cpu_s)
             signal.setitimer(signal.ITIMER_REAL, _WALL_FACTOR * options.cpu_s)
             try:
-                verdict = str(compare(request["gold"], request["answer"]))
-            finally:
-                signal.setitimer(signal.ITIMER_PROF, 0)
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            _send(output, {"n": request["n"], "verdict": verdict})
-    except BrokenPipeError:
-        return _END
-    except BaseException as error:  # memory, recursion, a bug: this request is an error, and the next child is clean
-        _send(output, {"n": request["n"], "verdict": "error", "reason": type(error).__name__})
+                answer = {"verdict": str(compare(request["gold"], request["answer"]))}
+            except BaseException as error:  # memory, recursion, a bug: this request is an error
+                answer = {"verdict": "error", "reason": type(error).__name__}
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            _send(output, {"n": request["n"], **answer})
+        except Exception:  # the parent is gone or writes no requests
+            return _END
+        if "reason" in answer:
+            break  # the next child starts clean
     return _RECYCLE
+
+
+def _limit_myself(memory_mb: int) -> None:
+    for number in (signal.SIGALRM, signal.SIGPROF, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform != "darwin":  # macOS has the limit in name only, and refuses some values
+        resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
 
 
 def _read_line() -> bytes | None:

@@ -79,9 +79,12 @@ def _layers(
         return alt.Chart(alt.Data(values=rows))
 
     names = [theme.MEASURED_NAME, theme.PUBLISHED_NAME]
-    beside = offset("kind:N", scale=alt.Scale(domain=names, paddingInner=0.15, paddingOuter=0.6))
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=names, range=[theme.MEASURED, theme.PUBLISHED]))
-    shape = alt.Shape("kind:N", scale=alt.Scale(domain=names, range=["circle", "diamond"]))
+    shown = names if any(point.published is not None for point in points) else names[:1]
+    legend = alt.Legend() if len(shown) > 1 else None
+    beside = offset("kind:N", scale=alt.Scale(domain=shown, paddingInner=0.15, paddingOuter=0.6))
+    colours, shapes = [theme.MEASURED, theme.PUBLISHED][: len(shown)], ["circle", "diamond"][: len(shown)]
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=shown, range=colours), legend=legend)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=shown, range=shapes), legend=legend)
     measured = [
         {"label": p.label, "kind": names[0], "value": p.value, "low": p.low, "high": p.high}
         for p in points

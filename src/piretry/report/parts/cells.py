@@ -114,8 +114,8 @@ def _retries(results: Results) -> list[RetryRow]:
     for path in results.records.made_by("retry"):
         if path in results.files:
             settings = results.records.by_path[path].settings
-            state, writer = State.parse(settings["state"]), State.parse(settings["writer"])
-            key = (state.series, settings["prompt"], writer.role if writer.role != state.role else "the model itself")
+            state, author = State.parse(settings["state"]), State.parse(settings["writer"])
+            key = (state.series, settings["prompt"], author.role if author.role != state.role else "the model itself")
             together.setdefault(key, []).append(results.files[path])
     rows = []
     ordered = sorted(together.items(), key=lambda item: (_order(State.of(item[0][0], 0)), item[0]))

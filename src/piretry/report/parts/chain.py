@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from piretry.provenance.graph import Node
 from piretry.report.numbers import plural, short
 from piretry.report.parts import anchors
 from piretry.report.results import Results
+
+_SEED = re.compile(r"/s(\d+)/")
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,20 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Artifacts that differ in their seed alone: ``small/base/…/eval.parquet`` with a link for each seed."""
+
+    path: str
+    links: list[tuple[str, Link]]
+
+
+@dataclass(frozen=True)
 class Chain:
     """The chain of one artifact: `levels` from the number down, and what its family's correction reads besides."""
 
     summary: str
-    levels: list[tuple[str, list[Link]]]
-    family: list[Link]
+    levels: list[tuple[str, list[Group]]]
+    family: list[Group]
     outside: list[str]
 
 
@@ -41,11 +52,26 @@ def chain_view(results: Results, path: str, files: Sequence[str]) -> Chain:
         nodes = {path: top, **nodes}
     record = records.by_path.get(path)
     others = [e.path for e in record.inputs if e.inside and e.path not in nodes] if record and files else []
-    levels = [(name, [_link(node) for node in found]) for name, found in records.levels(nodes.values())]
+    sorted_nodes = records.levels(nodes.values())
     outside = [node.label for node in nodes.values() if node.kind != "artifact"]
-    amount = sum(len(found) for _, found in levels)
-    known = [records.nodes[other] for other in sorted(others) if other in records.nodes]
-    return Chain(plural(amount, "artifact"), levels, [_link(node) for node in known], sorted(set(outside)))
+    return Chain(
+        plural(sum(len(found) for _, found in sorted_nodes), "artifact"),
+        [(name, _groups(found)) for name, found in sorted_nodes],
+        _groups([records.nodes[other] for other in others if other in records.nodes]),
+        sorted(set(outside)),
+    )
+
+
+def _groups(nodes: Sequence[Node]) -> list[Group]:
+    """`nodes` by path without its seed; paths in order, seeds in order of number."""
+    found: dict[str, list[tuple[str, Link]]] = {}
+    for node in nodes:
+        seed = _SEED.search(node.id)
+        path = _SEED.sub("/…/", node.id) if seed else node.id
+        found.setdefault(path, []).append((f"seed {seed[1]}" if seed else "", _link(node)))
+    return [
+        Group(path, sorted(links, key=lambda entry: (len(entry[0]), entry[0]))) for path, links in sorted(found.items())
+    ]
 
 
 def _link(node: Node) -> Link:

@@ -9,23 +9,15 @@ from typing import Any
 from markupsafe import Markup
 
 from piretry.report.charts.figure import Point
-from piretry.report.numbers import estimate, interval, listed, number, p_value, plural, with_unit
+from piretry.report.numbers import estimate, interval, number, p_value, with_unit
 from piretry.report.parts import anchors
 from piretry.report.parts.chain import Chain, chain_view
 from piretry.report.parts.strip import scale_of, strip
 from piretry.report.parts.verdicts import Badge, badge
 from piretry.report.results import Results
 
-_RULES = {
-    "value": "published {published}, tolerance ± {tolerance}",
-    "sign": "the first is the greater",
-    "ratio": "published {published}, within a factor of {factor}",
-    "equivalence": "every difference within ± {margin}",
-    "trend": "the share rises with the retry index",
-    "count": "exactly {published}",
-}
-# Where a gain comes from, in the order shown. `format_pp` and `reasoning_pp` are their sums.
-_TOTALS = ("format_pp", "reasoning_pp")
+# Traffic of a gain, in the order shown, as the judge names it.
+_MOVES = ("wrong->correct", "no_answer->correct", "correct->wrong", "correct->no_answer")
 
 
 @dataclass(frozen=True)
@@ -57,9 +49,11 @@ class QuantityView:
     problems: object
     seeds: list[SeedRow]
     paired: bool
-    format: str
-    reasoning: str
+    answering: str
+    answers: str
     moves: list[tuple[str, str]]
+    split: str
+    split_open: bool
     mostly_format: bool
     details: list[tuple[str, str]]
     notes: list[str]
@@ -74,7 +68,9 @@ class TestView:
     label: str
     rule: str
     estimate: str
+    pairs: list[tuple[str, str]]
     p_value: str
+    p_fail: str
     p_holm: str
     badge: Badge
     reason: str
@@ -94,6 +90,8 @@ class ClaimView:
     measured_label: str
     badge: Badge
     reasons: list[str]
+    needed: list[str]
+    caveats: list[str]
     run: bool
     n: object
     seeds: list[object]
@@ -125,26 +123,44 @@ def claim_view(results: Results, claim: Mapping[str, Any], path: str) -> ClaimVi
         published=claim.get("published") or "",
         statistic=claim.get("statistic") or "",
         family=claim.get("family") or "",
-        measured=estimate(measured, measured["unit"]) if measured else "",
-        measured_label=measured["label"] if measured else "",
+        measured=measured_text(claim),
+        measured_label=measured_label(measured) if measured else "",
         badge=badge(claim["verdict"]),
         reasons=list(claim["reasons"]),
+        needed=list(claim.get("needed") or ()),
+        caveats=list(claim.get("caveats") or ()),
         run=claim["status"] != "not_run",
         n=claim.get("n"),
         seeds=list(claim.get("seeds") or ()),
-        mde=with_unit(mde, measured["unit"] if measured else "pp").lstrip("+") if mde is not None else "",
+        mde=with_unit(mde, claim.get("mde_unit") or "pp").lstrip("+") if mde is not None else "",
         primary=claim.get("primary") or "",
         other_decoding="sampled" if claim.get("primary") == "greedy" else "greedy",
         quantities=[
             _quantity(quantity, point, scales[quantity["unit"]])
             for quantity, point in zip(claim["quantities"], points, strict=True)
         ],
-        tests=[_test(test) for test in claim["tests"]],
+        tests=[_test(test, claim["reading"]) for test in claim["tests"]],
         tables=list(claim.get("tables") or ()),
         command=rebuild_command(results, claim["target"]),
         target=claim["target"],
         chain=chain_view(results, path, [file for q in claim["quantities"] for file in q.get("files") or ()]),
     )
+
+
+def measured_text(claim: Mapping[str, Any]) -> str:
+    """The claim's headline number with its interval; empty when nothing was measured."""
+    measured = claim["measured"]
+    if not measured:
+        return ""
+    for quantity in claim["quantities"]:
+        if quantity["label"] == measured["label"] and quantity.get("kind"):  # a ratio, whose set may be unbounded
+            return f"{with_unit(quantity['value'], quantity['unit'])} {_interval(quantity)}"
+    return estimate(measured, measured["unit"])
+
+
+def measured_label(measured: Mapping[str, Any]) -> str:
+    """What the headline number is; for an equivalence it is the difference that decides."""
+    return "the widest of the differences" if measured["measure"] == "equivalence" else str(measured["label"])
 
 
 def rebuild_command(results: Results, target: str) -> str:
@@ -179,11 +195,12 @@ def _quantity(quantity: Mapping[str, Any], point: Point, scale: tuple[float, flo
     unit = quantity["unit"]
     parts = quantity.get("decomposition") or {}
     moves = [
-        (name.replace("->", " → ").replace("_", " "), with_unit(value, "pp"))
-        for name, value in parts.items()
-        if name not in _TOTALS and value is not None
+        (name.replace("->", " → ").replace("_", " "), with_unit(parts[name], "pp"))
+        for name in _MOVES
+        if parts.get(name) is not None
     ]
-    value, of_format = quantity["value"], parts.get("format_pp")
+    value, sentence = quantity["value"], str(parts.get("sentence") or "")
+    other = quantity.get("greedy") or quantity.get("sampled")
     before, after = quantity.get("before"), quantity.get("after")
     level = quantity.get("level")
     return QuantityView(
@@ -192,23 +209,35 @@ def _quantity(quantity: Mapping[str, Any], point: Point, scale: tuple[float, flo
         series=quantity.get("series") or "",
         strip=strip(point, scale, unit) if scale and value is not None else Markup(""),
         value=with_unit(value, unit),
-        interval=interval(quantity.get("low"), quantity.get("high"), unit),
+        interval=_interval(quantity),
         level=f"{100 * level:.0f}%" if level else "",
         before_after=f"{number(before, '%')}% → {number(after, '%')}%" if None not in (before, after) else "",
-        other=estimate(quantity.get("greedy"), unit) if quantity.get("greedy") else "",
+        other=estimate(other, unit) if other else "",
         mde=with_unit(quantity["mde"], unit).lstrip("+") if quantity.get("mde") is not None else "",
         p_value=p_value(quantity.get("p_value")),
         problems=quantity.get("n_problems"),
         seeds=_seeds(quantity),
         paired=bool(quantity.get("mcnemar")),
-        format=with_unit(of_format, "pp") if of_format is not None else "",
-        reasoning=with_unit(parts["reasoning_pp"], "pp") if parts.get("reasoning_pp") is not None else "",
+        answering=estimate(parts.get("answering"), "pp") if parts.get("answering") else "",
+        answers=estimate(parts.get("answers"), "pp") if parts.get("answers") else "",
         moves=moves,
-        mostly_format=bool(value and of_format and value * of_format > 0 and abs(of_format) > abs(value) / 2),
+        split=sentence,
+        split_open=sentence.startswith("not distinguishable"),
+        mostly_format=sentence.startswith("mostly format"),
         details=_details(quantity),
         notes=list(quantity.get("notes") or ()),
         indices=_indices(quantity),
     )
+
+
+def _interval(quantity: Mapping[str, Any]) -> str:
+    """The interval; for a ratio the whole set of ratios that the data allow, which may be unbounded."""
+    unit, kind = quantity["unit"], quantity.get("kind")
+    if kind in (None, "interval"):
+        return interval(quantity.get("low"), quantity.get("high"), unit)
+    if kind == "line":
+        return "(unbounded: any ratio)"
+    return " or ".join(interval(low, high, unit) for low, high in quantity["pieces"])
 
 
 def _seeds(quantity: Mapping[str, Any]) -> list[SeedRow]:
@@ -233,8 +262,15 @@ def _details(quantity: Mapping[str, Any]) -> list[tuple[str, str]]:
     if quantity.get("df") is not None:
         found.append(("degrees of freedom", number(quantity["df"], digits=1)))
     bootstrap = interval(quantity.get("bootstrap_low"), quantity.get("bootstrap_high"), unit)
+    if quantity.get("seed_sd") is not None:
+        found.append(("standard deviation between seeds", with_unit(quantity["seed_sd"], unit).lstrip("+")))
     if bootstrap:
         found.append(("paired bootstrap", bootstrap))
+    problems = quantity.get("mcnemar_by_problem")
+    if problems:
+        p = p_value(problems["p_value"])
+        p = p if p.startswith("<") else f"= {p}"
+        found.append(("over all seeds", f"{problems['gained']} problems up, {problems['lost']} down (greedy), p {p}"))
     return [(name, text) for name, text in found if text]
 
 
@@ -246,30 +282,38 @@ def _indices(quantity: Mapping[str, Any]) -> list[tuple[object, str, str, object
     ]
 
 
-def _test(test: Mapping[str, Any]) -> TestView:
-    unit = test.get("unit") or (test.get("estimate") or {}).get("unit") or _unit_of(test)
-    words = {
-        "published": with_unit(test.get("published"), unit) if test.get("published") is not None else "",
-        "tolerance": with_unit(test.get("tolerance"), unit).lstrip("+") if test.get("tolerance") is not None else "",
-        "margin": with_unit(test.get("margin"), unit).lstrip("+") if test.get("margin") is not None else "",
-        "factor": number(test.get("factor")),
-    }
+def _rule(test: Mapping[str, Any], reading: str) -> str:
+    """When a test passes, in a few words; docs/statistics.md has the whole rule."""
+    unit = test["unit"]
+
+    def said(key: str) -> str:
+        return with_unit(test.get(key), unit).lstrip("+")
+
+    if reading == "direction" and test["test"] == "value":
+        return f"it has the sign of the published {with_unit(test['published'], unit)}"
+    if reading == "direction" and test["test"] == "ratio":
+        return "the first gain is the greater"
+    return {
+        "value": f"it is within {said('tolerance')} of {with_unit(test.get('published'), unit)}",
+        "sign": "the first is the greater",
+        "ratio": f"it is within a factor of {number(test.get('factor'))} of {said('published')}",
+        "equivalence": f"every difference is within ± {said('margin')}",
+        "trend": "the share rises with the index",
+        "count": "the counts agree",
+    }.get(test["test"], "")
+
+
+def _test(test: Mapping[str, Any], reading: str) -> TestView:
+    unit = test["unit"]
     return TestView(
         kind=test["test"],
         label=test["label"],
-        rule=_RULES.get(test["test"], "").format(**words),
+        rule=_rule(test, reading),
         estimate=estimate(test.get("estimate"), unit),
+        pairs=[(pair["label"], estimate(pair, unit)) for pair in test.get("pairs") or ()],
         p_value=p_value(test.get("p_value")),
+        p_fail=p_value(test.get("p_fail")),
         p_holm=p_value(test.get("p_holm")),
         badge=badge(test["verdict"]),
         reason=test.get("reason") or "",
     )
-
-
-def _unit_of(test: Mapping[str, Any]) -> str:
-    return {"ratio": "x", "count": "", "trend": ""}.get(test["test"], "pp")
-
-
-def seeds_text(seeds: list[object]) -> str:
-    """``3 seeds (42, 123 and 456)``."""
-    return f"{plural(len(seeds), 'seed')} ({listed(seeds)})" if seeds else ""

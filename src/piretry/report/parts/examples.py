@@ -31,6 +31,7 @@ class Example:
     problem_id: str
     gold: str
     turns: list[Turn]
+    more: int
 
 
 def view(results: Results) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def _first_retries(results: Results) -> str | None:
             not state.is_base,
             settings["prompt"] != "bare",
             settings["writer"] != state.name,
+            state.seed,
             path,
         )
 
@@ -81,6 +83,7 @@ def _first_retries(results: Results) -> str | None:
 
 _SUCCESS = "It fails, is told so, and succeeds"
 _FAILURE = "It fails, is told so, and fails again"
+_SHOWN = 2  # retries of one dialogue; the rest is counted
 _LUCKY = "It succeeds on a retry, but the same dialogue sampled once more fails: a lucky guess"
 
 
@@ -89,6 +92,8 @@ def _choose(retries: dict[str, list[CompletionRow]], repeats: dict[tuple[str, in
     chosen: dict[str, str] = {}
     for name in sorted(retries):
         last = max(retries[name], key=lambda row: row.attempt)
+        if last.correct and last.attempt > _SHOWN:
+            continue  # the success would not be seen
         again = repeats.get((name, last.attempt))
         if last.correct and again is not None and not again.correct:
             kind = _LUCKY
@@ -110,12 +115,12 @@ def _example(
 ) -> Example:
     turns = [Turn("problem", problem.problem, "", None), _turn("first attempt", first)]
     ordered = sorted(retries, key=lambda row: row.attempt)
-    for row in ordered:
+    for row in ordered[:_SHOWN]:
         turns += [Turn("signal", signal, "", None), _turn(f"retry {row.attempt}", row)]
     again = repeats.get((problem.problem_id, ordered[-1].attempt))
     if kind == _LUCKY and again is not None:
         turns.append(_turn(f"retry {again.attempt}, sampled again", again))
-    return Example(kind, problem.problem_id, problem.gold, turns)
+    return Example(kind, problem.problem_id, problem.gold, turns, max(0, len(ordered) - _SHOWN))
 
 
 def _turn(who: str, row: CompletionRow) -> Turn:

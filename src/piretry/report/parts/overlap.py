@@ -1,4 +1,4 @@
-"""How much of the training pool is in the held-out problems, by kind, before and after removal, with pairs to look at."""
+"""How much of the training pool is in the held-out problems: by kind, with and without removal, with examples."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from piretry.report.results import Results
 _RULES = {
     "exact": "the same text",
     "normalised": "the same but for case, white space, punctuation and TeX layout",
+    "renumbered": "the same once numbers are left out",
     "ngram": "shared word n-grams",
     "near_duplicate": "similar texts by MinHash and Jaccard similarity",
     "reworded": "the same answer and much the same rare words",
@@ -19,12 +20,13 @@ _RULES = {
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of overlap: counts before and after removal, and whether it is removed."""
+    """One kind of overlap: matches in the pool, in a draw from the whole pool, and in what was trained on."""
 
     name: str
     rule: str
-    before: dict[str, int]
-    after: dict[str, int]
+    pool: dict[str, int]
+    as_drawn: int
+    trained_on: int
     removed: bool
     examples: list[dict[str, Any]]
 
@@ -37,7 +39,8 @@ def view(results: Results) -> dict[str, Any]:
             name,
             _RULES.get(name, ""),
             before,
-            found["after"][name],
+            found["as_drawn"]["matched"][name],
+            found["trained_on"]["matched"][name],
             name in found["removed_kinds"],
             found["examples"].get(name, []),
         )
@@ -48,7 +51,10 @@ def view(results: Results) -> dict[str, Any]:
         "pool": found["train_problems"],
         "held_out": found["eval_problems"],
         "removed": found["removed_train_problems"],
-        "left": found["train_problems_left"],
+        "as_drawn": found["as_drawn"]["problems"],
+        "trained_on": found["trained_on"]["problems"],
+        "seed": found["draw"]["seed"],
+        "fingerprint": found["trained_on"]["fingerprint"],
         "record": anchors.record(results.inputs["overlap"]),
         "path": results.inputs["overlap"],
     }

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from piretry.report.charts.figure import Point
 
-_WIDTH, _HEIGHT, _EDGE = 200, 22, 8
+_WIDTH, _HEIGHT, _EDGE = 190, 18, 8
 
 
 def scale_of(points: Sequence[Point]) -> tuple[float, float] | None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from piretry.report.figures import overview_figure
-from piretry.report.numbers import estimate, listed, moment, plural, short
+from piretry.report.numbers import listed, moment, plural, short
 from piretry.report.parts import anchors
+from piretry.report.parts.claims import measured_label, measured_text
 from piretry.report.parts.verdicts import Badge, badge, counted
 from piretry.report.results import Results
 
@@ -27,6 +28,7 @@ class Row:
     says: str
     published: str
     measured: str
+    measured_label: str
     badge: Badge
 
 
@@ -58,7 +60,9 @@ def _row(claim: dict[str, Any]) -> Row:
         claim["id"],
         claim["says"],
         claim["published"],
-        estimate(measured, measured["unit"]) if measured else "",
+        measured_text(claim),
+        # Beside a published value, a measured difference or ratio must say what it is.
+        measured_label(measured) if measured and measured["measure"] not in ("value", "count") else "",
         badge(claim["verdict"]),
     )
 

@@ -21,7 +21,10 @@ _KNOWN = {
     "opposite direction": ("✗", "disagree"),
     "inconclusive": ("?", "open"),
     "not run": ("–", "none"),
-    # negative controls and single tests
+    # negative controls
+    "same": ("✓", "agree"),
+    "different": ("✗", "disagree"),
+    # single tests
     "passed": ("✓", "agree"),
     "failed": ("✗", "disagree"),
     "undecided": ("?", "open"),

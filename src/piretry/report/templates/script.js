@@ -38,6 +38,15 @@
   addEventListener("hashchange", unfold);
   unfold();
 
+  // Only a table that is wider than its place is a stop for the keyboard.
+  const fits = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  document.querySelectorAll(".scroller").forEach((node) => fits.observe(node));
+
   // The claims of chosen verdicts only.
   const table = document.querySelector(".all-claims");
   const marked = [...document.querySelectorAll("[data-verdict]")];

@@ -1,0 +1,171 @@
+"""How fast the grader is, and what 10,000 hostile completions do to it.
+
+    python benchmarks/grading.py throughput --data ../shared/data/math500_test.jsonl --workers 2
+    python benchmarks/grading.py hostile --number 10000 --seed 1 --workers 2 --timeout-s 1
+
+`throughput` grades the same completions by plain sequential math-verify (parse and verify, one call after
+another, in this process, on the answers that our extraction found) and by MathVerifier: cold, from its file
+cache in a new verifier, and once more in the same one. The completions are rewritings and changes of
+reference answers; `--samples` of them are drawn for each problem, with repetition, as rollouts repeat their
+answers. Without `--data` the references are the built-in ones of the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+from piretry.verifiers import GradeRequest, MathVerifier, Verdict
+from piretry.verifiers.extract import extract_answer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "verifiers"))
+from grading_inputs import GOLDS, changes, rewritings
+from hostile_inputs import hostile
+
+
+def completions(golds: list[str], samples: int, seed: int) -> list[GradeRequest]:
+    """Draw `samples` completions for each reference: about half right, some without a box."""
+    rng = random.Random(seed)
+    requests = []
+    for problem, gold in enumerate(golds):
+        right = [gold] * 4 + [text for _, text in rewritings(gold, 4, seed)]
+        wrong = [text for _, text in changes(gold, seed)]
+        for sample in range(samples):
+            draw = rng.random()
+            text = rng.choice(right) if draw < 0.5 else rng.choice(wrong)
+            box = f"Let us see. So the answer is \\boxed{{{text}}}." if draw < 0.95 else "I do not know."
+            requests.append(GradeRequest(f"{problem}/{sample}", gold, box))
+    return requests
+
+
+def plain(requests: list[GradeRequest]) -> list[Verdict]:
+    """Grade with math-verify alone, one after another, as its README says, on the extracted answers."""
+    from math_verify import parse, verify
+
+    logging.disable(logging.CRITICAL)
+    verdicts = []
+    for request in requests:
+        answer = extract_answer(request.completion, request.finish_reason)
+        if answer is None:
+            verdicts.append(Verdict.no_answer)
+            continue
+        equal = verify(parse(f"${request.gold}$"), parse(f"${answer}$"))
+        verdicts.append(Verdict.correct if equal else Verdict.wrong)
+    return verdicts
+
+
+def throughput(options: argparse.Namespace) -> None:
+    """Print one line for each way of grading."""
+    golds = list(GOLDS)
+    if options.data:
+        golds = [json.loads(line)["answer"] for line in options.data.read_text(encoding="utf-8").splitlines()]
+    golds = golds[: options.problems]
+    requests = completions(golds, options.samples, options.seed)
+    distinct = len({(request.gold, extract_answer(request.completion)) for request in requests})
+    print(
+        f"{len(requests)} completions of {len(golds)} problems, {distinct} distinct pairs; "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
+
+    import math_verify  # noqa: F401  loaded before the clock starts; our workers load it on theirs
+
+    start = time.perf_counter()
+    alone = plain(requests)
+    base = time.perf_counter() - start
+    print(f"plain math-verify, sequential   {base:8.2f} s  {len(requests) / base:8.0f}/s")
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder) / "verdicts.sqlite"
+        for name, workers in (("cold, 1 worker", 1), (f"cold, {options.workers} workers", options.workers)):
+            cache.unlink(missing_ok=True)
+            with MathVerifier(workers=workers, cache=cache) as verifier:
+                results[name] = _timed(verifier, requests, base, name)
+                _timed(verifier, requests, base, "again, in memory")
+        with MathVerifier(workers=options.workers, cache=cache) as verifier:
+            _timed(verifier, requests, base, "warm file cache")
+    ours = results[name]
+    both = Counter((old, new) for old, new in zip(alone, ours, strict=True) if old != new)
+    print(
+        "verdicts that differ (plain, ours): " + (", ".join(f"{o}, {n}: {k}" for (o, n), k in both.items()) or "none")
+    )
+
+
+def _timed(verifier: MathVerifier, requests: list[GradeRequest], base: float, name: str) -> list[Verdict]:
+    start = time.perf_counter()
+    verdicts = [grade.verdict for grade in verifier.grade(requests)]
+    seconds = time.perf_counter() - start
+    print(f"{name:30s}  {seconds:8.2f} s  {len(requests) / seconds:8.0f}/s  {base / seconds:6.1f}x")
+    return verdicts
+
+
+def hostility(options: argparse.Namespace) -> None:
+    """Grade hostile completions; print verdicts by kind, time, memory and what is left behind."""
+    start = time.perf_counter()
+    verdicts: dict[str, Counter[str]] = {}
+    graded = right = 0
+    slowest = 0.0
+    with MathVerifier(workers=options.workers, timeout_s=options.timeout_s) as verifier:
+        source = hostile(options.number, options.seed)  # lazily: a hundred of them are a megabyte each
+        while batch := list(islice(source, options.batch)):
+            began = time.perf_counter()
+            requests = [GradeRequest(name, "5", text) for name, text in batch]
+            grades = verifier.grade([*requests, GradeRequest("check", r"\frac{1}{2}", r"\boxed{0.5}")])
+            right += grades.pop().verdict is Verdict.correct
+            slowest = max(slowest, time.perf_counter() - began)
+            graded += len(grades)
+            for grade in grades:
+                verdicts.setdefault(grade.id, Counter())[grade.verdict] += 1
+        started = verifier._pool.started
+    seconds = time.perf_counter() - start
+    print(
+        f"{graded} completions in {seconds:.0f} s; slowest batch of {options.batch}: {slowest:.1f} s; "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
+    for name, counts in sorted(verdicts.items()):
+        print(f"  {name:10s} " + ", ".join(f"{verdict} {number}" for verdict, number in counts.most_common()))
+    print(f"a known pair after each batch: right in {right} of {-(-options.number // options.batch)}")
+    for name, who in (("this process", resource.RUSAGE_SELF), ("largest child", resource.RUSAGE_CHILDREN)):
+        print(f"peak memory of {name}: {resource.getrusage(who).ru_maxrss / 1024:.0f} MB")
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    print(f"worker processes started: {started}; left: {_left()}; open files: {files}")
+
+
+def _left() -> int:
+    """How many descendants of this process are still there, dead or alive."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    return len(children.read_text().split()) if children.exists() else -1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("throughput")
+    verb.set_defaults(run=throughput)
+    verb.add_argument("--data", type=Path, help="JSON lines with the key `answer`")
+    verb.add_argument("--problems", type=int, default=500)
+    verb.add_argument("--samples", type=int, default=8)
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--workers", type=int, default=2)
+    verb = verbs.add_parser("hostile")
+    verb.set_defaults(run=hostility)
+    verb.add_argument("--number", type=int, default=10_000)
+    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument("--workers", type=int, default=2)
+    verb.add_argument("--timeout-s", type=float, default=1.0)
+    verb.add_argument("--batch", type=int, default=250)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""A page made from a synthetic results folder, once for all tests of the report."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import html_document
+import pytest
+import synthetic_results
+
+from piretry.grid.project import Project, load_project
+from piretry.grid.task import Task
+from piretry.provenance import environment
+from piretry.runner import run_task
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# The cells of the real grid with two seeds, and the fewest bootstrap draws: the numbers mean nothing here.
+OVERRIDES = {"seeds": {"all": [42, 123]}, "statistics": {"level": 0.95, "bootstrap": 200, "seed": 1}}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A results folder with its page."""
+
+    project: Project
+    root: Path
+    task: Task
+    path: Path
+    html: str
+    document: html_document.Element
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    project = load_project(REPOSITORY, {**OVERRIDES, "scale": "mini", "results": "results"})
+    root = tmp_path_factory.mktemp("results") / project.scale.name
+    with pytest.MonkeyPatch.context() as patch:
+        # Asking git three questions for each of 160 artifacts takes longer than all the rest.
+        patch.setattr(environment, "checkout", functools.cache(environment.checkout))
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        tasks = synthetic_results.build_tree(project, root, problems=40)
+        task = synthetic_results.report_task(tasks)
+        run_task(task, root, ["piretry", "report"])
+    path = root / task.outputs["page"]
+    html = path.read_text(encoding="utf-8")
+    return Built(project, root, task, path, html, html_document.parse(html))
