@@ -90,10 +90,12 @@ def _parser() -> argparse.ArgumentParser:
 
     grade = verbs.add_parser("grade", help="grade a JSON-lines file of {id, gold, completion} rows")
     grade.add_argument("source", type=Path, help="JSON lines with id, gold, completion (and finish_reason)")
-    grade.add_argument("target", type=Path, nargs="?", help="where to write the rows with answer and verdict")
+    grade.add_argument("target", type=Path, nargs="?", help="where to write the graded rows (default: standard output)")
     grade.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
     grade.add_argument("--timeout", type=float, default=5.0, help="seconds for one answer (default: 5)")
-    grade.add_argument("--disagreements", action="store_true", help="list the rows on which the second opinion differs")
+    grade.add_argument(
+        "--disagreements", action="store_true", help="write only the rows on which the second opinion differs"
+    )
     grade.set_defaults(run=_grade)
 
     regrade = verbs.add_parser("regrade", help="grade a state's stored completions again, without a model")
@@ -207,9 +209,16 @@ def _audit(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace) -> int:
     from piretry.verifiers.files import grade_file
 
-    if options.target is None and not options.disagreements:
-        raise PiretryError("piretry grade needs a file to write to (or --disagreements to list without writing).")
-    return grade_file(options)
+    done = grade_file(
+        options.source,
+        options.target,
+        workers=options.workers,
+        timeout_s=options.timeout,
+        disagreements_only=options.disagreements,
+    )
+    told = ", ".join(f"{verdict} {count}" for verdict, count in done.verdicts.items()) or "no rows"
+    print(f"{done.rows} rows: {told}; {done.disagreements} disagreements; {done.verifier}", file=sys.stderr)
+    return 0
 
 
 def _regrade(options: argparse.Namespace) -> int:

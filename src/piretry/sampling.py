@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from piretry.completions import CompletionRow
@@ -31,6 +32,7 @@ from piretry.prompts import fill
 if TYPE_CHECKING:
     from piretry.runner import Job
     from piretry.verifiers.base import Verifier
+    from piretry.verifiers.math import MathVerifier
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ class Sampler:
     def __enter__(self) -> Sampler:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.verifier.__exit__(*exc)
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.verifier.close()
 
     def answer(self, asks: Sequence[Ask], decoding: str = "sampled") -> list[CompletionRow]:
         """Generate and grade every ask; rows in the order of `asks`. `decoding` is `sampled` or `greedy`."""
@@ -166,11 +170,11 @@ class RetryAsks:
         )
 
 
-def load_verifier(settings: Mapping[str, Any]) -> Verifier:
+def load_verifier(settings: Mapping[str, Any]) -> MathVerifier:
     """The math verifier with the scale's limits."""
     module = importlib.import_module("piretry.verifiers.math")
     return cast(
-        "Verifier",
+        "MathVerifier",
         module.MathVerifier(
             workers=settings["workers"], timeout_s=settings["timeout_s"], memory_mb=settings["memory_mb"]
         ),

@@ -61,12 +61,11 @@ def test_the_loss_covers_exactly_the_completion(
     from transformers import AutoModelForCausalLM
 
     network = AutoModelForCausalLM.from_pretrained(random_model)
-    trainer = make_trainer(network, tokenizer, ROWS[:1], {**settings, "batch_size": 1, "micro_batch_size": 1}, tmp_path, silent)
+    one = {**settings, "batch_size": 1, "micro_batch_size": 1}
+    trainer = make_trainer(network, tokenizer, ROWS[:1], one, tmp_path, silent)
     batch = next(iter(trainer.get_train_dataloader()))
     ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
-    prompt = (
-        "<|im_start|>user\nStart with 0, then +1, *2. Work modulo 10.<|im_end|>\n<|im_start|>assistant\n"
-    )
+    prompt = "<|im_start|>user\nStart with 0, then +1, *2. Work modulo 10.<|im_end|>\n<|im_start|>assistant\n"
     assert tokenizer.decode(ids) == prompt + "0+1=1, 1*2=2. \\boxed{2}<|im_end|>\n"
     start = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
     assert labels[:start] == [-100] * start

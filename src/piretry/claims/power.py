@@ -52,23 +52,21 @@ class PowerTable:
 
     def plain(self) -> dict[str, object]:
         """The table as JSON-ready values, with its assumptions."""
-        assumptions = {"flip_rate": FLIP_RATE, "seed_sd_pp": 100 * SEED_SD, "between_seeds": BETWEEN_SEEDS, "power": 0.8}
-        return {"scale": self.scale, "assumptions": assumptions, "rows": [asdict(row) for row in self.rows]}
+        assumed = {"flip_rate": FLIP_RATE, "seed_sd_pp": 100 * SEED_SD, "between_seeds": BETWEEN_SEEDS, "power": 0.8}
+        return {"scale": self.scale, "assumptions": assumed, "rows": [asdict(row) for row in self.rows]}
 
     def text(self) -> str:
         """The table for people."""
         lines = [
-            f"Scale {self.scale}: the smallest effect that each test sees with 80% power, at its family's strictest level",
-            f"(assumed: {FLIP_RATE:.0%} of problems flip between two states, seed SD {100 * SEED_SD:.1f} pp)",
+            f"Scale {self.scale}: the smallest effect that each test sees with 80% power, at its family's strictest",
+            f"level (assumed: {FLIP_RATE:.0%} of problems flip between two states, seed SD {100 * SEED_SD:.1f} pp)",
             "",
-            f"  {'claim':<22}{'test':<14}{'seeds x problems':<18}{'sees':>9}{'published':>11}  to see the published effect",
+            f"  {'claim':<22}{'test':<14}{'seeds x problems':<18}{'sees':>9}{'published':>11}  for the published effect",
         ]
         for row in self.rows:
             published = "–" if row.published is None else f"{row.published:+.1f}"
             size = f"{row.seeds} x {row.problems}"
-            lines.append(
-                f"  {row.claim:<22}{row.test:<14}{size:<18}{row.smallest:>9.1f}{published:>11}  {_need(row)}"
-            )
+            lines.append(f"  {row.claim:<22}{row.test:<14}{size:<18}{row.smallest:>9.1f}{published:>11}  {_need(row)}")
         return "\n".join(lines)
 
 

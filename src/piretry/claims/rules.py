@@ -263,7 +263,7 @@ def _value(evidence: ValueEvidence, reading: Reading, alpha: float) -> Finding:
     if reading is Reading.DIRECTION:
         if evidence.signed:
             sign = 1 if published > 0 else -1
-            return _sign(SignEvidence(evidence.label, estimate, sign, unit, evidence.published), alpha)
+            return _sign(SignEvidence(evidence.label, estimate, sign, unit), alpha)
         text = f"{evidence.label} is {unit.interval(estimate)}; this scale does not judge the published value."
         return Finding(evidence.label, None, None, True, False, False, text, "", "", "")
     low, high = published - tolerance, published + tolerance

@@ -138,7 +138,7 @@ def select(project: Project, name: str) -> Task:
         inputs["retries"] = paths.retries(source, demand.prompt, demand.writer)
     else:
         inputs["resamples"] = paths.RESAMPLES.format(state=source.name)
-    selection = project.scale.selection[arm.method]  # type: ignore[index]
+    selection = project.scale.selection[arm.method]
     if selection.match_examples_to == "retry" and (arm.method != "retry" or arm.prompt != "bare"):
         inputs["match_retries"] = paths.RETRIES.format(state=source.name, prompt="bare")
     settings = {

@@ -177,7 +177,7 @@ def _last_checkpoint(folder: Path) -> str | None:
 def _progress_callback(progress: Progress) -> Any:
     from transformers import TrainerCallback
 
-    class Steps(TrainerCallback):  # type: ignore[misc]
+    class Steps(TrainerCallback):
         """Moves the progress display by the steps done."""
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
