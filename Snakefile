@@ -8,9 +8,9 @@ from pathlib import Path
 
 from piretry.errors import PiretryError
 from piretry.grid import names, paths
+from piretry.grid.preflight import preflight
 from piretry.grid.project import load_project
 from piretry.grid.rules import Rules
-
 
 # Jobs call this environment's `piretry`, whether or not it is activated.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -21,6 +21,7 @@ configfile: "config.yaml"
 
 try:
     PROJECT = load_project(Path(workflow.basedir), config)
+    preflight(PROJECT.results)
 except PiretryError as error:
     sys.exit(f"piretry: {error}")
 

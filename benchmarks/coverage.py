@@ -398,7 +398,7 @@ DIRECTION = ("same direction", "opposite direction")
 def verdict_table(rng, replicates) -> list[str]:
     """How often each verdict falls, by the true gain: published +10 pp, tolerance 4.5 pp, seed SD 0.9 pp."""
     lines = [
-        "| scores | S | variance | true gain | reproduced | not reproduced | inconclusive | same direction | opposite |",
+        "| scores | S | variance | true gain | reproduced | not reproduced | inconclusive | same | opposite |",
         "|---|--:|---|--:|--:|--:|--:|--:|--:|",
     ]
     for kind, n_seeds, name in (

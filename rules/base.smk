@@ -11,11 +11,11 @@ rule pretrain:
         R.output("logs/{role}/base/pretrain.log"),
     wildcard_constraints:
         role=R.roles("pretrain"),
-    params:
-        **R.params("pretrain", "role"),
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("pretrain"),
+    params:
+        **R.params("pretrain", "role"),
     message:
         "pretrain: base model of {wildcards.role}"
     shell:
@@ -32,11 +32,11 @@ rule fetch:
         R.output("logs/{role}/base/fetch.log"),
     wildcard_constraints:
         role=R.roles("hub"),
-    params:
-        **R.params("fetch", "role"),
     threads: 1
     resources:
         **R.resources("fetch"),
+    params:
+        **R.params("fetch", "role"),
     message:
         "fetch: base model of {wildcards.role}"
     shell:

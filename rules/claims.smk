@@ -9,11 +9,11 @@ rule judge:
         R.record(paths.CLAIM),
     log:
         R.output("logs/claims/{claim}.log"),
-    params:
-        **R.params("judge", "claim"),
     threads: 1
     resources:
         **R.resources("judge"),
+    params:
+        **R.params("judge", "claim"),
     message:
         "judge: {wildcards.claim}"
     shell:
@@ -28,11 +28,11 @@ rule table:
         R.record(paths.TABLE),
     log:
         R.output("logs/tables/{table}.log"),
-    params:
-        **R.params("table", "table"),
     threads: 1
     resources:
         **R.resources("table"),
+    params:
+        **R.params("table", "table"),
     message:
         "table: {wildcards.table}"
     shell:

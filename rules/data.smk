@@ -11,11 +11,11 @@ rule prepare:
         R.record(paths.EVAL),
     log:
         R.output("logs/data/prepare.log"),
-    params:
-        **R.params("prepare", target=PROJECT.scale.name),
     threads: 1
     resources:
         **R.resources("prepare"),
+    params:
+        **R.params("prepare", target=PROJECT.scale.name),
     message:
         "prepare: training pool and held-out problems"
     shell:
@@ -34,11 +34,11 @@ rule overlap:
         R.record(paths.OVERLAP_PAIRS),
     log:
         R.output("logs/data/overlap.log"),
-    params:
-        **R.params("overlap", target=PROJECT.scale.name),
     threads: 1
     resources:
         **R.resources("overlap"),
+    params:
+        **R.params("overlap", target=PROJECT.scale.name),
     message:
         "overlap: matches between training pool and held-out problems"
     shell:

@@ -9,11 +9,11 @@ rule evaluate:
         R.record(paths.EVALUATION),
     log:
         R.output("logs/{state}/evaluate.log"),
-    params:
-        **R.params("evaluate", "state"),
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("evaluate"),
+    params:
+        **R.params("evaluate", "state"),
     message:
         "evaluate: {wildcards.state}"
     shell:

@@ -9,11 +9,11 @@ rule cost:
         R.record(paths.COST),
     log:
         R.output("logs/tables/cost.log"),
-    params:
-        **R.params("cost", target=PROJECT.scale.name),
     threads: 1
     resources:
         **R.resources("cost"),
+    params:
+        **R.params("cost", target=PROJECT.scale.name),
     message:
         "cost: tokens generated and saved by sharing"
     shell:
@@ -28,11 +28,11 @@ rule report:
         R.record(paths.REPORT),
     log:
         R.output("logs/report/report.log"),
-    params:
-        **R.params("report", target=PROJECT.scale.name),
     threads: 1
     resources:
         **R.resources("report"),
+    params:
+        **R.params("report", target=PROJECT.scale.name),
     message:
         "report: {params.root}/report/index.html"
     shell:

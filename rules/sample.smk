@@ -9,11 +9,11 @@ rule attempt:
         R.record(paths.ATTEMPTS),
     log:
         R.output("logs/{state}/attempt.log"),
-    params:
-        **R.params("attempt", "state"),
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("attempt"),
+    params:
+        **R.params("attempt", "state"),
     message:
         "attempt: {wildcards.state}"
     shell:
@@ -28,11 +28,11 @@ rule resample:
         R.record(paths.RESAMPLES),
     log:
         R.output("logs/{state}/resample.log"),
-    params:
-        **R.params("resample", "state"),
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("resample"),
+    params:
+        **R.params("resample", "state"),
     message:
         "resample: {wildcards.state}"
     shell:
@@ -47,11 +47,11 @@ rule retry:
         R.record(paths.RETRIES),
     log:
         R.output("logs/{state}/retry-{prompt}.log"),
-    params:
-        **R.params("retry", "state", "prompt"),
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("retry"),
+    params:
+        **R.params("retry", "state", "prompt"),
     message:
         "retry: {wildcards.state}, prompt {wildcards.prompt}"
     shell:
@@ -66,11 +66,11 @@ rule retry_cross:
         R.record(paths.CROSS_RETRIES),
     log:
         R.output("logs/{state}/retry-{prompt}.by-{writer}.log"),
-    params:
-        **R.params("retry", "state", "prompt", "writer"),
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("retry"),
+    params:
+        **R.params("retry", "state", "prompt", "writer"),
     message:
         "retry: {wildcards.state}, prompt {wildcards.prompt}, written by {wildcards.writer}"
     shell:
@@ -85,11 +85,11 @@ rule repeat:
         R.record(paths.REPEATS),
     log:
         R.output("logs/{state}/repeat-{prompt}.log"),
-    params:
-        **R.params("repeat", "state", "prompt"),
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("repeat"),
+    params:
+        **R.params("repeat", "state", "prompt"),
     message:
         "repeat: {wildcards.state}, prompt {wildcards.prompt}"
     shell:

@@ -9,11 +9,11 @@ rule select:
         R.record(paths.SFT),
     log:
         R.output("logs/{state}/select.log"),
-    params:
-        **R.params("select", "state"),
     threads: 1
     resources:
         **R.resources("select"),
+    params:
+        **R.params("select", "state"),
     message:
         "select: {wildcards.state}"
     shell:
@@ -28,11 +28,11 @@ rule train:
         R.record(paths.MODEL),
     log:
         R.output("logs/{state}/train.log"),
-    params:
-        **R.params("train", "state"),
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("train"),
+    params:
+        **R.params("train", "state"),
     message:
         "train: {wildcards.state}"
     shell:

@@ -58,10 +58,12 @@ def test_the_variance_estimate_is_unbiased_for_binary_scores():
 
 
 def test_variance_and_degrees_of_freedom_by_hand():
-    squares = MeanSquares(*(np.asarray(x) for x in (0.1, 4.0, 2.0, 1.0)), n_seeds=3, n_problems=10)
+    squares = MeanSquares(*(np.asarray(x) for x in (0.1, 1.8, 4.0, 1.0)), n_seeds=3, n_problems=10)
     variance, df = variance_of_mean(squares)
-    assert float(variance) == pytest.approx((4 - 1 + 2) / 30)
-    assert float(df) == pytest.approx(5**2 / (3 * 3.5**2 / 2 + 2**2 / 9))
+    assert float(variance) == pytest.approx((1.8 - 1 + 4) / 30)
+    assert float(df) == pytest.approx(4.8**2 / (3 * 1.3**2 / 2 + 4**2 / 9))
+    loud = MeanSquares(*(np.asarray(x) for x in (0.1, 40.0, 4.0, 1.0)), n_seeds=3, n_problems=10)
+    assert float(variance_of_mean(loud)[1]) == 2  # never fewer than the seeds have
     quiet = MeanSquares(*(np.asarray(x) for x in (0.1, 0.2, 2.0, 1.0)), n_seeds=3, n_problems=10)
     assert float(variance_of_mean(quiet)[0]) == pytest.approx(2 / 30)  # a negative component is cut at 0
     assert float(variance_of_mean(quiet)[1]) == pytest.approx(9)

@@ -88,9 +88,7 @@ def test_one_index_has_no_slope():
     assert found.slope is None and "one retry index" in found.notes[-1]
 
 
-@pytest.mark.parametrize(
-    "columns", [([], [], [], []), ([0], [1], [1, 2], [0, 1]), ([0, 0], [1, 2], [1, 2], [0, 2])]
-)
+@pytest.mark.parametrize("columns", [([], [], [], []), ([0], [1], [1, 2], [0, 1]), ([0, 0], [1, 2], [1, 2], [0, 2])])
 def test_wrong_rows_are_refused(columns):
     with pytest.raises(ValueError, match=r"retained retry|\[0, 1\]"):
         trend_estimate(*columns)
@@ -153,7 +151,10 @@ def test_a_gain_of_format_is_said_to_be_one():
 
 
 def test_a_gain_of_reasoning_is_not():
-    before, after = verdicts((3, 300, 2), (0.4, 0.5, 0.1, 0, 0, 0), 5), verdicts((3, 300, 2), (0.6, 0.3, 0.1, 0, 0, 0), 6)
+    before, after = (
+        verdicts((3, 300, 2), (0.4, 0.5, 0.1, 0, 0, 0), 5),
+        verdicts((3, 300, 2), (0.6, 0.3, 0.1, 0, 0, 0), 6),
+    )
     found = decomposition(before, after)
     assert not found.sentence.startswith("mostly format")
     assert found.part("wrong").net.value > found.part("no_answer").net.value

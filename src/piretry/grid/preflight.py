@@ -1,0 +1,30 @@
+"""What is checked when the workflow is parsed, beside the configuration: the results folder and the grader's versions."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from piretry.errors import PiretryError
+from piretry.provenance.root import read_run_id
+from piretry.verifiers.versions import require_pins
+
+
+def preflight(root: Path) -> None:
+    """Raise PiretryError for a results folder of another version or that cannot be written, and for other versions of
+    the grader's packages than the pinned ones.
+    """
+    require_pins()
+    place = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not place.is_dir():
+        raise PiretryError(f"{place} is a file, but the results belong in a folder of that name. Move the file away.")
+    if not os.access(place, os.W_OK | os.X_OK) or _read_only(place):
+        raise PiretryError(
+            f"{place} cannot be written. Make it writable, or set another folder under 'results' in config.yaml."
+        )
+    read_run_id(root)  # refuses a folder of another version
+
+
+def _read_only(place: Path) -> bool:
+    """Whether the file system is mounted read-only, which `os.access` does not tell for root."""
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
