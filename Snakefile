@@ -39,9 +39,19 @@ wildcard_constraints:
 
 include: "rules/data.smk"
 include: "rules/base.smk"
-include: "rules/sample.smk"
+
+
+if PROJECT.scale.shards > 1:
+
+    include: "rules/sharded.smk"
+
+else:
+
+    include: "rules/sample.smk"
+    include: "rules/evaluate.smk"
+
+
 include: "rules/train.smk"
-include: "rules/evaluate.smk"
 include: "rules/claims.smk"
 include: "rules/report.smk"
 

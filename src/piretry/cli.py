@@ -30,6 +30,7 @@ STAGE_HELP = {
     "select": "choose a cell's training examples",
     "train": "fine-tune a cell's model",
     "evaluate": "sample a state's completions of the held-out problems",
+    "gather": "put the shards of a state's completions together",
     "judge": "give the verdict on one claim",
     "table": "write one table of the report",
     "cost": "count the tokens generated, and saved by sharing",
@@ -120,6 +121,8 @@ def _stage_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser], st
         parser.add_argument("--writer", help="role whose model writes the retries (default: the state's own)")
     if stage in ("retry", "repeat"):
         parser.add_argument("--prompt", default="bare", help="retry prompt (default: bare)")
+    if stage == "gather":
+        parser.add_argument("--table", default="attempts", help="completions table, e.g. retries-bare")
     parser.add_argument("--task", help="the resolved task as JSON, as the workflow passes it")
     parser.add_argument("--root", type=Path, help="results folder of the scale; goes with --task")
     _project_options(parser)
@@ -148,6 +151,8 @@ def _stage(options: argparse.Namespace) -> int:
         arguments = [getattr(options, "target", None) or _default_target(options.stage, project)]
         if options.stage in ("retry", "repeat"):
             arguments.append(options.prompt)
+        if options.stage == "gather":
+            arguments.append(options.table)
         if options.stage == "retry" and options.writer:
             arguments.append(options.writer)
         task = BUILDERS[options.stage](project, *arguments)

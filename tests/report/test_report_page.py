@@ -159,11 +159,15 @@ def test_verdicts_published_and_measured_values_and_reasons(built: Built) -> Non
         assert [plain(text) for text in shown] == [plain(reason) for reason in result["reasons"]] != []
 
 
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
 def plain(text: str) -> str:
     """A sentence without what the page changes in it: signs of print, its capital and its full stop."""
+    text = re.sub(r" × 10(⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda m: f"e{m[1]}", text).translate(RAISED)
     for printed, typed in (("−", "-"), ("±", "+-"), ("×", "x")):
         text = text.replace(printed, typed)
-    return text.lower().rstrip(".")
+    return re.sub(r"(?<=e)-0*", "-", text).lower().rstrip(".")
 
 
 def test_claims_that_were_not_run_are_shown_with_the_reason(built: Built) -> None:
@@ -206,8 +210,9 @@ def test_everything_beside_a_gain_is_shown(built: Built) -> None:
         [cell.text for cell in row.all("td")] for row in articles(built)["headline"].one("table", "seeds").all("tr")
     ]
     values = [row for row in rows if len(row) == 4]
-    assert [row[0] for row in values] == [with_unit(value, "pp") for value in quantity["per_seed"]]
-    assert [(row[1], row[2]) for row in values] == [(str(m["gained"]), str(m["lost"])) for m in quantity["mcnemar"]]
+    by_seed = sorted(zip(quantity["seeds"], quantity["per_seed"], quantity["mcnemar"], strict=True), key=lambda e: e[0])
+    assert [row[0] for row in values] == [with_unit(value, "pp") for _, value, _ in by_seed]
+    assert [(row[1], row[2]) for row in values] == [(str(m["gained"]), str(m["lost"])) for _, _, m in by_seed]
 
 
 def test_each_claim_says_how_to_rebuild_it_alone(built: Built) -> None:

@@ -114,26 +114,26 @@ def test_tost_keeps_its_size_and_has_power():
     rng = np.random.default_rng(8)
     rates = {}
     for shift in (0.0, 0.05):
-        _, (one, two), _ = draw(rng, 1000, Design("mean4", 3.0, 500, 3, 0.0), [GAIN, GAIN + shift])
+        _, (one, two), _ = draw(rng, 500, Design("mean4", 3.0, 500, 3, 0.0), [GAIN, GAIN + shift])
         fitted = fit(two - one)
         rates[shift] = np.mean(np.maximum(fitted.p_greater(-0.05), fitted.p_less(0.05)) < 0.05)
-    assert rates[0.05] <= 0.05 + 4 * 0.007
+    assert rates[0.05] <= 0.05 + 4 * 0.0097
     assert rates[0.0] >= 0.95
 
 
 def test_fieller_covers_where_the_denominator_is_near_zero():
     rng = np.random.default_rng(9)
-    base, (one, two), _ = draw(rng, 250, Design("greedy", 3.0, 300, 3, 0.0), [0.10, 0.014])
+    base, (one, two), _ = draw(rng, 150, Design("greedy", 3.0, 300, 3, 0.0), [0.10, 0.014])
     sets = [ratio_estimate(a - b, c - b, bootstrap=0) for a, b, c in zip(one, base, two, strict=True)]
-    assert np.mean([found.covers(0.10 / 0.014) for found in sets]) >= 0.95 - 4 * 0.014
+    assert np.mean([found.covers(0.10 / 0.014) for found in sets]) >= 0.95 - 4 * 0.018
     assert np.mean([found.kind == "interval" for found in sets]) < 0.4
 
 
 def test_negative_controls_cover_zero():
     rng = np.random.default_rng(10)
-    _, (one, two), _ = draw(rng, 1000, Design("mean4", 3.0, 300, 3, 0.009), [GAIN, GAIN])
+    _, (one, two), _ = draw(rng, 600, Design("mean4", 3.0, 300, 3, 0.009), [GAIN, GAIN])
     misses = np.mean(fit(one - two).p_value(0.0) < 0.05)
-    assert misses <= 0.05 + 4 * 0.007
+    assert misses <= 0.05 + 4 * 0.009
     _, (one, two), _ = draw(rng, 1000, Design("mean4", 3.0, 300, 1, 0.009), [GAIN, GAIN])
     repaired = fit(one - two, seed_variance=assumed_seed_variance(0.009).times(2))
     assert np.mean(repaired.p_value(0.0) < 0.05) <= 0.05 + 4 * 0.007

@@ -118,7 +118,7 @@ def test_holm_leaves_missing_tests_out():
 
 
 def test_an_ordering_needs_all_its_signs():
-    good, bad = difference((1, 400), 0.4, 0.2), difference((1, 400), 0.2, 0.4)
+    good, bad = difference((1, 400), 0.5, 0.2), difference((1, 400), 0.2, 0.5)
     up, down = mean_estimate(good, bootstrap=0), mean_estimate(bad, bootstrap=0)
     both = ordering([Required("a", up, 1), Required("b", down, -1)])
     assert both.p_holds < 0.001 and both.p_broken == 1.0

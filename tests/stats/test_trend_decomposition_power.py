@@ -174,10 +174,10 @@ def test_the_answering_split_is_the_delta_method():
     found = decomposition(before, after)
     rng = np.random.default_rng(0)
     draws = []
-    for _ in range(300):
+    for _ in range(200):
         picks = rng.integers(300, size=300)
         draws.append(decomposition(before[:, picks], after[:, picks]).answering.value)
-    assert found.answering.se == pytest.approx(np.std(draws), rel=0.15)
+    assert found.answering.se == pytest.approx(np.std(draws), rel=0.2)
 
 
 def test_a_state_that_never_answers():

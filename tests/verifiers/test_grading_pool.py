@@ -96,7 +96,7 @@ def test_a_command_that_does_not_exist_is_reported() -> None:
 
 
 def test_a_worker_without_its_packages_says_so() -> None:
-    command = [sys.executable, "-S", "-P", *worker_command(1.0, 512, 10)[2:]]  # -S: no site-packages
+    command = [sys.executable, "-S", "-P", *worker_command(1.0, 9.0, 512, 10)[2:]]  # -S: no site-packages
     pool = WorkerPool(command, workers=1, wall_s=1.0)
     with pytest.raises(PiretryError, match="cannot start: ModuleNotFoundError"):
         pool.run(JOBS)
@@ -104,7 +104,7 @@ def test_a_worker_without_its_packages_says_so() -> None:
 
 @pytest.fixture
 def real() -> WorkerPool:
-    pool = WorkerPool(worker_command(1.0, 1024, 5), workers=2, wall_s=10.0)
+    pool = WorkerPool(worker_command(1.0, 30.0, 1024, 5), workers=2, wall_s=40.0)
     yield pool
     pool.close()
 
@@ -125,22 +125,32 @@ def test_the_processor_limit_ends_a_child_and_not_its_neighbours(real: WorkerPoo
     assert real.started == 1
 
 
-def test_the_memory_limit_gives_an_error_and_a_clean_child() -> None:
-    pool = WorkerPool(_memory_hog(), workers=1, wall_s=30.0)
+@pytest.mark.parametrize("action", ["raise SystemExit", "raise KeyboardInterrupt", "raise MemoryError", "{}[answer]"])
+def test_an_exception_of_any_kind_is_an_error_and_a_clean_child(action: str) -> None:
+    pool = WorkerPool(_real_around(action), workers=1, wall_s=60.0)
     try:
-        assert pool.run([("1", "a lot"), ("1", "1")]) == [Verdict.error, Verdict.correct]
+        assert pool.run([("1", "bad"), ("1", "1")]) == [Verdict.error, Verdict.correct]
         assert pool.started == 1
     finally:
         pool.close()
 
 
-def _memory_hog() -> list[str]:
-    """The real worker's supervisor and limits around a comparison that asks for 4 GB on demand."""
+def test_the_memory_limit_gives_an_error_and_a_clean_child() -> None:
+    pool = WorkerPool(_real_around("bytearray(4 << 30)"), workers=1, wall_s=60.0)
+    try:
+        assert pool.run([("1", "bad"), ("1", "1")]) == [Verdict.error, Verdict.correct]
+        assert pool.started == 1
+    finally:
+        pool.close()
+
+
+def _real_around(action: str) -> list[str]:
+    """The real worker's supervisor and limits around a comparison that does `action` with the answer "bad"."""
     code = (
-        "import argparse, os; from piretry.verifiers import worker\n"
-        "options = argparse.Namespace(cpu_s=5.0, memory_mb=512, recycle_after=10)\n"
+        "import argparse, os, time; from piretry.verifiers import worker\n"
+        "options = argparse.Namespace(cpu_s=5.0, wall_s=0.5, memory_mb=512, recycle_after=10)\n"
         "def compare(gold, answer):\n"
-        "    if answer == 'a lot': bytearray(4 << 30)\n"
+        f"    if answer == 'bad': {action}\n"
         "    return 'correct'\n"
         "worker._send(1, {'ready': True})\n"
         "worker._supervise(lambda: worker._serve(1, options, compare), 1)\n"
@@ -149,7 +159,7 @@ def _memory_hog() -> list[str]:
 
 
 def test_more_workers_start_only_for_more_work() -> None:
-    pool = WorkerPool(worker_command(5.0, 1024, 1000), workers=2, wall_s=20.0)
+    pool = WorkerPool(worker_command(5.0, 30.0, 1024, 1000), workers=2, wall_s=40.0)
     try:
         pool.run([(r"\frac{1}{2}", f"{number}/7") for number in range(50)])
         assert pool.started == 1
@@ -182,7 +192,7 @@ def test_workers_end_with_a_parent_that_is_killed(answer: str, tmp_path: Path) -
 
     code = (
         "import sys, time; from piretry.verifiers.pool import *; from piretry.verifiers.process import *\n"
-        "pool = WorkerPool(worker_command(2.0, 1024, 100), workers=1, wall_s=60.0)\n"
+        "pool = WorkerPool(worker_command(2.0, 9.0, 1024, 100), workers=1, wall_s=60.0)\n"
         f"pool.run([('y', 'x')]); print('up', flush=True); pool.run([('y', {answer!r})]); time.sleep(60)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -195,3 +205,13 @@ def test_workers_end_with_a_parent_that_is_killed(answer: str, tmp_path: Path) -
     while any(map(_alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(map(_alive, workers))
+
+
+def test_a_child_that_sleeps_is_ended_by_its_own_alarm() -> None:
+    """Without processor time the other limit never comes: the wall clock does."""
+    pool = WorkerPool(_real_around("time.sleep(1000)"), workers=1, wall_s=60.0)
+    try:
+        assert pool.run([("1", "bad"), ("1", "1")]) == [Verdict.timeout, Verdict.correct]
+        assert pool.started == 1
+    finally:
+        pool.close()

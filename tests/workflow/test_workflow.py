@@ -119,6 +119,20 @@ def test_another_run_from_nothing_gives_the_same_tables(finished: Project) -> No
     shutil.rmtree(other)
 
 
+def test_divided_sampling_gives_the_same_table(finished: Project) -> None:
+    path = finished.home / "scales/mini.yaml"
+    text = path.read_text()
+    finished.edit("scales/mini.yaml", lambda s: s.update(shards=2))
+    target = "small/base/s42/retries-bare.parquet"
+    planned = finished.planned(f"divided/mini/{target}", "--config", "results=divided")
+    assert planned["shard"] == 4
+    assert planned["gather"] == 2
+    finished.snakemake(f"divided/mini/{target}", "--config", "results=divided")
+    path.write_text(text)
+    assert (finished.home / "divided/mini" / target).read_bytes() == (finished.results / target).read_bytes()
+    shutil.rmtree(finished.home / "divided")
+
+
 def test_a_configuration_mistake_is_one_sentence_before_any_job(finished: Project) -> None:
     done = finished.snakemake("-n", "all", "--config", "scale=minni", check=False)
     assert done.returncode != 0

@@ -197,7 +197,14 @@ def claim_result(judge_: Judge, claim: Claim, family: Sequence[Claim], common: M
         return {**head, **_nothing(NOT_RUN), "status": "not_run", "reasons": [claim.not_run]}
     decision, tested = judge_.decide(family)[claim.id]
     described = _described(judge_, tested)
-    return {**head, **_judged(decision, decision.verdict, tested, described)}
+    result = {**head, **_judged(decision, decision.verdict, tested, described)}
+    stated = next((test.of for test in claim.tests if isinstance(test, ValueTest)), None)
+    if stated is not None:
+        # The claim states this number, also where the tests of this reading look at something else.
+        measured, unit = judge_.quantities.get(stated), UNITS[stated.measure]
+        numbers_ = numbers(measured.estimate, unit.factor)
+        result["measured"] = {"label": stated.label, "measure": stated.measure, "unit": unit.name, **numbers_}
+    return result
 
 
 def control_result(judge_: Judge, control: Control, common: Mapping[str, Any]) -> dict[str, Any]:

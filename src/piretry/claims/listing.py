@@ -24,6 +24,7 @@ def list_claims(project: Project, root: Path) -> list[dict[str, Any]]:
                 "section": claim.section,
                 "published": claim.published,
                 "measured": measured["value"] if measured else None,
+                "what": measured["label"] if measured else None,
                 "unit": measured["unit"] if measured else None,
                 "ci95": [measured["low"], measured["high"]] if measured else None,
                 "verdict": result["verdict"] if result else "not built",
@@ -37,12 +38,12 @@ def list_claims(project: Project, root: Path) -> list[dict[str, Any]]:
 
 def claims_text(rows: list[dict[str, Any]]) -> str:
     """The list as a table of plain text."""
-    lines = [f"{'claim':<22}{'published':<44}{'measured [95% interval]':<34}{'verdict':<20}{'n':>6}  seeds"]
+    lines = [f"{'claim':<22}{'published':<44}{'measured [95% interval]':<38}{'verdict':<20}{'n':>6}  seeds"]
     for row in rows:
         published = row["published"] if len(row["published"]) <= 42 else row["published"][:41] + "…"
         seeds = len(row["seeds"])
         lines.append(
-            f"{row['id']:<22}{published:<44}{_measured(row):<34}{row['verdict']:<20}{row['n'] or '':>6}  {seeds or ''}"
+            f"{row['id']:<22}{published:<44}{_measured(row):<38}{row['verdict']:<20}{row['n'] or '':>6}  {seeds or ''}"
         )
     return "\n".join(lines)
 
@@ -50,13 +51,15 @@ def claims_text(rows: list[dict[str, Any]]) -> str:
 def _measured(row: dict[str, Any]) -> str:
     if row["measured"] is None:
         return ""
-    low, high = row["ci95"]
-    interval = f" [{_signed(low)}, {_signed(high)}]" if low is not None and high is not None else ""
-    return f"{_signed(row['measured'])}{interval} {row['unit']}".strip()
+    (low, high), unit = row["ci95"], row["unit"]
+    interval = f" [{_number(low, unit)}, {_number(high, unit)}]" if low is not None and high is not None else ""
+    return f"{_number(row['measured'], unit)}{interval} {unit}"
 
 
-def _signed(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) and abs(value) >= 100 else f"{value:+.1f}"
+def _number(value: float, unit: str) -> str:
+    if unit == "problems":
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if unit in ("%", "x") else f"{value:+.1f}"
 
 
 def _read(path: Path) -> dict[str, Any]:

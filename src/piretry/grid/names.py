@@ -26,6 +26,19 @@ ARM_PATTERN = (
 BASE_PATTERN = rf"(?:{'|'.join(ROLES)})/base"
 STATE_PATTERN = rf"(?:{BASE_PATTERN}|{ARM_PATTERN})/s\d+"
 
+# Completions tables and the stage that samples each; the rest of a name is its prompt and writer.
+TABLE_STAGES = {
+    "attempts": "attempt",
+    "resamples": "resample",
+    "retries": "retry",
+    "repeats": "repeat",
+    "eval": "evaluate",
+}
+TABLE_PATTERN = (
+    rf"attempts|resamples|eval|repeats-(?:{'|'.join(PROMPTS)})"
+    rf"|retries-(?:{'|'.join(PROMPTS)})(?:\.by-(?:{'|'.join(ROLES)}))?"
+)
+
 
 @dataclass(frozen=True, order=True)
 class Arm:

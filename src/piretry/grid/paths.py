@@ -23,10 +23,18 @@ RETRIES = "{state}/retries-{prompt}.parquet"
 CROSS_RETRIES = "{state}/retries-{prompt}.by-{writer}.parquet"
 REPEATS = "{state}/repeats-{prompt}.parquet"
 EVALUATION = "{state}/eval.parquet"
+GATHERED = "{state}/{table}.parquet"
+SHARD = "{state}/shards/{table}.{shard}.parquet"
 COST = "tables/cost.json"
 CLAIM = "claims/{claim}.json"
 TABLE = "tables/{table}.csv"
 REPORT = "report/index.html"
+
+
+def shard(table: str, number: int | str) -> str:
+    """The shard `number` of the completions table at `table`."""
+    folder, _, name = table.rpartition("/")
+    return f"{folder}/shards/{name.removesuffix('.parquet')}.{number}.parquet"
 
 
 def record(path: str) -> str:

@@ -14,7 +14,7 @@ from piretry.grid.project import Project
 from piretry.grid.task import Task
 from piretry.grid.tasks import all_tasks
 
-LIGHT_STAGES = ("prepare", "overlap", "fetch", "select", "judge", "table", "cost", "report")
+LIGHT_STAGES = ("prepare", "overlap", "fetch", "gather", "select", "judge", "table", "cost", "report")
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def task_tokens(project: Project, task: Task) -> float:
         completions = _retries(problems, accuracy, k) * accuracy
     elif task.stage == "evaluate":
         completions = project.scale.data.eval_problems * (1 + task.settings["samples"])
-    return completions * project.scale.throughput.tokens_per_completion
+    return completions / task.settings.get("shards", 1) * project.scale.throughput.tokens_per_completion
 
 
 def task_seconds(project: Project, task: Task) -> float:
@@ -171,6 +171,7 @@ _STAGE_ORDER = (
     "select",
     "train",
     "evaluate",
+    "gather",
     "judge",
     "table",
     "cost",

@@ -7,6 +7,7 @@ grid or the claims changes no code digest.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -183,6 +184,34 @@ def evaluate(project: Project, name: str) -> Task:
     return _sampling(project, "evaluate", state, inputs, outputs, own)
 
 
+def sampling(project: Project, name: str, table: str) -> Task:
+    """The task that makes a completions table of a state in one job, found by the table's name (`retries-bare`)."""
+    kind, _, rest = table.partition("-")
+    prompt, _, writer = rest.partition(".by-")
+    if kind in ("retries", "repeats"):
+        return retry(project, name, prompt, writer or None) if kind == "retries" else repeat(project, name, prompt)
+    builders = {"attempts": attempt, "resamples": resample, "eval": evaluate}
+    if kind not in builders or rest:
+        raise PiretryError(f"No table of completions is called {table!r}.{nearest(table, builders)}")
+    return builders[kind](project, name)
+
+
+def shard(project: Project, name: str, table: str, number: str) -> Task:
+    """One of the jobs that make a completions table where a scale divides its sampling."""
+    whole = sampling(project, name, table)
+    settings = {**whole.settings, "shard": int(number), "shards": project.scale.shards}
+    outputs = {"completions": paths.shard(whole.outputs["completions"], number)}
+    return replace(whole, outputs=outputs, settings=settings)
+
+
+def gather(project: Project, name: str, table: str) -> Task:
+    """The completions table of a state from its shards."""
+    whole = sampling(project, name, table).outputs["completions"]
+    inputs = {str(number): paths.shard(whole, number) for number in range(project.scale.shards)}
+    settings = {"shards": project.scale.shards}
+    return Task("gather", name, inputs, {"completions": whole}, settings, (f"{_STAGES}.gather",))
+
+
 def judge(project: Project, name: str) -> Task:
     """The verdict on one claim (or negative control), with the family that shares its correction."""
     outputs = {"claim": paths.CLAIM.format(claim=name)}
@@ -272,6 +301,8 @@ BUILDERS: dict[str, Callable[..., Task]] = {
     "select": select,
     "train": train,
     "evaluate": evaluate,
+    "shard": shard,
+    "gather": gather,
     "judge": judge,
     "table": table,
     "cost": cost,
@@ -317,7 +348,16 @@ def _every_producer(project: Project) -> list[Task]:
     tasks += [judge(project, claim) for claim in judged]
     tasks += [table(project, entry) for entry in project.claims.tables]
     tasks.append(cost(project, name))
-    return tasks
+    return [part for task in tasks for part in _divided(project, task)]
+
+
+def _divided(project: Project, task: Task) -> list[Task]:
+    """A sampling task as the jobs that make it: itself, or its shards and the gathering of them."""
+    if project.scale.shards == 1 or "shards" not in task.settings:
+        return [task]
+    table = task.outputs["completions"].rpartition("/")[2].removesuffix(".parquet")
+    shards = [shard(project, task.target, table, str(number)) for number in range(project.scale.shards)]
+    return [*shards, gather(project, task.target, table)]
 
 
 def _sampling(
@@ -334,6 +374,8 @@ def _sampling(
         "chat": project.scale.chat.plain(),
         "sampling": project.scale.attempt.plain(),
         "verifier": project.scale.verifier.plain(),
+        "shard": 0,
+        "shards": 1,
     }
     modules = (f"{_STAGES}.{stage}", f"piretry.engines.{project.scale.engine.backend}_engine", VERIFIER)
     return Task(stage, state.name, inputs, outputs, settings, modules)

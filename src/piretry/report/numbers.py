@@ -13,6 +13,7 @@ _COUNTED = ("", "problems", "pairs", "count")
 _UNIT_SUFFIX = {"pp": " pp", "%": "%", "x": "×", "×": "×", "per 1,000": " per 1,000"}
 # Characters that reorder or hide what stands around them: shown by their code point instead.
 _INVISIBLE = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -115,6 +116,7 @@ def untrusted(text: object, limit: int = 4000) -> str:
 def prose(text: str) -> str:
     """A sentence of the judge with the signs of print: a real minus before a number, ± for +-, × between counts."""
     text = re.sub(r"\+-(?=\s?[\d.])", "±", text)
+    text = re.sub(r"(?<=\d)e([+-]?)0*(\d+)\b", lambda m: f" × 10{(m[1].strip('+') + m[2]).translate(_RAISED)}", text)
     text = re.sub(r"(?<![\w.])-(?=\.?\d)", MINUS, text)
     return re.sub(r"(?<=seed|eeds) x (?=\d)", " × ", text)
 

@@ -11,6 +11,7 @@ from piretry.completions import write_completions
 from piretry.data.schema import read_problems
 from piretry.dialogue import opening
 from piretry.sampling import Ask, Sampler, seed_of
+from piretry.shards import own
 
 if TYPE_CHECKING:
     from piretry.runner import Job
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(job: Job) -> None:
     """Sample and grade attempt 0 of every problem."""
-    problems = read_problems(job.input("problems"))
+    problems = own(read_problems(job.input("problems")), job.settings)
     asks = [
         Ask(
             problem_id=problem.problem_id,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from piretry.completions import read_completions, write_completions
 from piretry.data.schema import read_problems
 from piretry.sampling import RetryAsks, Sampler
+from piretry.shards import own
 
 if TYPE_CHECKING:
     from piretry.runner import Job
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def run(job: Job) -> None:
     """Sample and grade one independent repetition of every correct retry."""
     builder = RetryAsks(job.settings, read_problems(job.input("problems")))
-    retries = read_completions(job.input("retries"))
+    retries = own(read_completions(job.input("retries")), job.settings)
     failed: dict[str, list[str]] = {}
     for row in [*read_completions(job.input("attempts")), *retries]:
         if not row.correct:

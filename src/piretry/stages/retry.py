@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from piretry.completions import CompletionRow, read_completions, write_completions
 from piretry.data.schema import read_problems
 from piretry.sampling import RetryAsks, Sampler
+from piretry.shards import own
 
 if TYPE_CHECKING:
     from piretry.runner import Job
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def run(job: Job) -> None:
     """Sample and grade retries of every failed problem, attempt by attempt."""
     builder = RetryAsks(job.settings, read_problems(job.input("problems")))
-    failures = {row.problem_id: [row.completion] for row in read_completions(job.input("attempts")) if not row.correct}
+    attempts = own(read_completions(job.input("attempts")), job.settings)
+    failures = {row.problem_id: [row.completion] for row in attempts if not row.correct}
     kind = f"retry/{job.settings['writer']}"
     rows: list[CompletionRow] = []
     with Sampler(job) as sampler:

@@ -32,6 +32,17 @@ MAX_ANSWER_CHARS = 2000
 #: A reference longer than this does not parse: the grammar needs seconds for it
 MAX_GOLD_CHARS = 5000
 _GRACE_S = 5.0  # how long after a worker's own limits the parent ends it
+
+
+def wall_limit(timeout_s: float) -> float:
+    """Return the seconds that a pair may take on the wall clock when it may use `timeout_s` of the processor.
+
+    Generous, since it only has to catch a worker that waits: on a crowded machine a pair of 2 ms was seen to need
+    seconds, and a verdict should not depend on what else runs there.
+    """
+    return 4 * timeout_s + 10
+
+
 _REMEMBERED = 500_000  # pairs kept in memory
 
 
@@ -84,9 +95,9 @@ class MathVerifier:
                 raise PiretryError(f"The grader's `{name}` is {value}, but must be a number of at least {least}.")
         self.versions = require_pins() if check_pins else installed_versions()
         self._version = version_string(self.versions)
-        self._pool = WorkerPool(
-            worker_command(timeout_s, memory_mb, recycle_after), workers, wall_s=2 * timeout_s + _GRACE_S
-        )
+        wall_s = wall_limit(timeout_s)
+        command = worker_command(timeout_s, wall_s, memory_mb, recycle_after)
+        self._pool = WorkerPool(command, workers, wall_s=wall_s + _GRACE_S)
         self._cache = VerdictCache(Path(cache), self._version) if cache is not None else None
         self._known: dict[Job, Verdict] = {}
         self._lock = threading.Lock()

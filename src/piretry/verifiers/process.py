@@ -162,7 +162,8 @@ def _message(line: bytes) -> dict[str, Any]:
     return message
 
 
-def worker_command(cpu_s: float, memory_mb: int, recycle_after: int) -> list[str]:
+def worker_command(cpu_s: float, wall_s: float, memory_mb: int, recycle_after: int) -> list[str]:
     """Return the command of a worker; ``-P`` keeps the current folder off its import path."""
     command = [sys.executable, "-P", "-m", "piretry.verifiers.worker"]
-    return [*command, "--cpu-s", str(cpu_s), "--memory-mb", str(memory_mb), "--recycle-after", str(recycle_after)]
+    command += ["--cpu-s", str(cpu_s), "--wall-s", str(wall_s)]
+    return [*command, "--memory-mb", str(memory_mb), "--recycle-after", str(recycle_after)]

@@ -1,4 +1,4 @@
-"""A grading worker: ``python -P -m piretry.verifiers.worker --cpu-s 5 --memory-mb 2048 --recycle-after
+"""A grading worker: ``python -P -m piretry.verifiers.worker --cpu-s 5 --wall-s 30 --memory-mb 2048 --recycle-after
 2000``.
 
 It speaks JSON lines over its standard input and output, one request at a time:
@@ -11,7 +11,7 @@ could interrupt:
 
 * SIGPROF after `cpu_s` seconds of processor time for one request, which does not depend on the machine's
   load;
-* SIGALRM after twice that on the wall clock, should it sleep;
+* SIGALRM after `wall_s` seconds on the wall clock, should it sleep;
 * RLIMIT_AS for memory, RLIMIT_CORE 0 so that nothing is dumped.
 
 The parent has a wall clock of its own on top (pool.py). When the parent goes away, standard input ends and so
@@ -32,7 +32,6 @@ from collections.abc import Callable
 from typing import Any
 
 _RECYCLE, _END = 0, 9  # exit codes of a child: replace me, or the input has ended
-_WALL_FACTOR = 2  # wall-clock limit of a request, as a multiple of its processor time
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="piretry.verifiers.worker")
     parser.add_argument("--cpu-s", type=float, required=True)
+    parser.add_argument("--wall-s", type=float, required=True)
     parser.add_argument("--memory-mb", type=int, required=True)
     parser.add_argument("--recycle-after", type=int, required=True)
     return parser.parse_args(arguments)
@@ -103,7 +103,7 @@ def _serve(output: int, options: argparse.Namespace, compare: Callable[[str, str
                 return _END
             request = json.loads(line)
             signal.setitimer(signal.ITIMER_PROF, options.cpu_s)
-            signal.setitimer(signal.ITIMER_REAL, _WALL_FACTOR * options.cpu_s)
+            signal.setitimer(signal.ITIMER_REAL, options.wall_s)
             try:
                 answer = {"verdict": str(compare(request["gold"], request["answer"]))}
             except BaseException as error:  # memory, recursion, a bug: this request is an error

@@ -24,7 +24,7 @@ _MOVES = ("wrong->correct", "no_answer->correct", "correct->wrong", "correct->no
 class SeedRow:
     """One seed of a quantity: its value and McNemar's counts."""
 
-    seed: object
+    seed: int
     value: str
     gained: object
     lost: object
@@ -94,7 +94,7 @@ class ClaimView:
     caveats: list[str]
     run: bool
     n: object
-    seeds: list[object]
+    seeds: list[int]
     mde: str
     other_decoding: str
     primary: str
@@ -131,7 +131,7 @@ def claim_view(results: Results, claim: Mapping[str, Any], path: str) -> ClaimVi
         caveats=list(claim.get("caveats") or ()),
         run=claim["status"] != "not_run",
         n=claim.get("n"),
-        seeds=list(claim.get("seeds") or ()),
+        seeds=sorted(claim.get("seeds") or ()),
         mde=with_unit(mde, claim.get("mde_unit") or "pp").lstrip("+") if mde is not None else "",
         primary=claim.get("primary") or "",
         other_decoding="sampled" if claim.get("primary") == "greedy" else "greedy",
@@ -250,7 +250,7 @@ def _seeds(quantity: Mapping[str, Any]) -> list[SeedRow]:
         value = with_unit(values[place], quantity["unit"]) if place < len(values) else ""
         p = p_value(flip["p_value"]) if "p_value" in flip else ""
         rows.append(SeedRow(seed, value, flip.get("gained", ""), flip.get("lost", ""), p))
-    return rows
+    return sorted(rows, key=lambda row: row.seed)
 
 
 def _details(quantity: Mapping[str, Any]) -> list[tuple[str, str]]:
