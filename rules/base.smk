@@ -11,6 +11,7 @@ rule pretrain:
         R.output("logs/{role}/base/pretrain.log"),
     wildcard_constraints:
         role=R.roles("pretrain"),
+    priority: 10
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("pretrain"),

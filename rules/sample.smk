@@ -9,6 +9,7 @@ rule attempt:
         R.record(paths.ATTEMPTS),
     log:
         R.output("logs/{state}/attempt.log"),
+    priority: 10
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("attempt"),
@@ -47,6 +48,7 @@ rule retry:
         R.record(paths.RETRIES),
     log:
         R.output("logs/{state}/retry-{prompt}.log"),
+    priority: 10
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("retry"),
@@ -66,6 +68,7 @@ rule retry_cross:
         R.record(paths.CROSS_RETRIES),
     log:
         R.output("logs/{state}/retry-{prompt}.by-{writer}.log"),
+    priority: 10
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("retry"),

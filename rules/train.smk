@@ -9,6 +9,7 @@ rule select:
         R.record(paths.SFT),
     log:
         R.output("logs/{state}/select.log"),
+    priority: 10
     threads: 1
     resources:
         **R.resources("select"),
@@ -28,6 +29,7 @@ rule train:
         R.record(paths.MODEL),
     log:
         R.output("logs/{state}/train.log"),
+    priority: 10
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("train"),

@@ -71,7 +71,7 @@ class Job:
         self.task = Task("attempt", "small/base/s42", inputs, {"completions": name}, self.settings)
 
     def input(self, name: str) -> Path:
-        return self.folder / (self.task.inputs[name] if name in self.task.inputs else "model")
+        return self.folder / self.task.inputs.get(name, "model")
 
     def output(self, name: str) -> Path:
         return self.folder / self.task.outputs[name]

@@ -61,7 +61,7 @@ class PowerTable:
             f"Scale {self.scale}: the smallest effect that each test sees with 80% power, at its family's strictest",
             f"level (assumed: {FLIP_RATE:.0%} of problems flip between two states, seed SD {100 * SEED_SD:.1f} pp)",
             "",
-            f"  {'claim':<22}{'test':<14}{'seeds x problems':<18}{'sees':>9}{'published':>11}  for the published effect",
+            f"  {'claim':<22}{'test':<14}{'seeds x problems':<18}{'sees':>9}{'published':>11}  to see the published",
         ]
         for row in self.rows:
             published = "–" if row.published is None else f"{row.published:+.1f}"

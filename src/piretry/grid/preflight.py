@@ -1,4 +1,4 @@
-"""What is checked when the workflow is parsed, beside the configuration: the results folder and the grader's versions."""
+"""What is checked when the workflow is parsed, beside the configuration: results folder and grader's versions."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ A table is read once and reduced to groups, so that a scale with millions of com
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from piretry.errors import PiretryError
+from piretry.grid.names import PROMPTS, ROLES, STATE_PATTERN, State
 
+_TABLE = re.compile(
+    rf"(?P<state>{STATE_PATTERN})/(?:(?P<kind>attempts|resamples|eval|(?:retries|repeats)(?=-))"
+    rf"(?:-(?P<prompt>{'|'.join(PROMPTS)})(?:\.by-(?P<writer>{'|'.join(ROLES)}))?)?)\.parquet"
+)
 _KEYS = ("attempt", "sample", "decoding", "verdict", "second_opinion", "finish_reason", "verifier")
 
 
@@ -45,10 +51,33 @@ class Group:
 
 
 @dataclass(frozen=True)
+class TableName:
+    """What the path of a completions table says: of which state and kind, and for retries with which prompt, by whom.
+
+    `kind` is attempts, resamples, retries, repeats or eval. `writer` is the role of the model that wrote the retries.
+    """
+
+    state: State
+    kind: str
+    prompt: str
+    writer: str
+
+    @classmethod
+    def parse(cls, path: str) -> TableName | None:
+        """The name in `path`, relative to the results folder; None when no completions table of a state lies there."""
+        match = _TABLE.fullmatch(path)
+        if match is None:
+            return None
+        state = State.parse(match["state"])
+        return cls(state, match["kind"], match["prompt"] or "", match["writer"] or state.role)
+
+
+@dataclass(frozen=True)
 class CompletionsFile:
     """One completions table as groups. `path` is relative to the results folder."""
 
     path: str
+    name: TableName
     groups: tuple[Group, ...]
 
     def rows(self, keep: Callable[[Group], bool] = lambda group: True) -> int:
@@ -61,8 +90,8 @@ class CompletionsFile:
         return tuple(sorted({group.verifier for group in self.groups}))
 
 
-def read_groups(root: Path, path: str) -> CompletionsFile:
-    """The completions table at `root`/`path` as groups; PiretryError when it is not one."""
+def read_groups(root: Path, path: str, name: TableName) -> CompletionsFile:
+    """The completions table at `root`/`path`, called `name`, as groups; PiretryError when it is not one."""
     columns = [*_KEYS, "prompt_tokens", "completion_tokens"]
     try:
         table = pq.read_table(root / path, columns=columns)
@@ -88,4 +117,4 @@ def read_groups(root: Path, path: str) -> CompletionsFile:
         )
         for row in grouped.to_pylist()
     ]
-    return CompletionsFile(path, tuple(sorted(groups, key=lambda g: tuple(getattr(g, key) for key in _KEYS))))
+    return CompletionsFile(path, name, tuple(sorted(groups, key=lambda g: tuple(getattr(g, key) for key in _KEYS))))

@@ -116,7 +116,11 @@ def untrusted(text: object, limit: int = 4000) -> str:
 def prose(text: str) -> str:
     """A sentence of the judge with the signs of print: a real minus before a number, ± for +-, × between counts."""
     text = re.sub(r"\+-(?=\s?[\d.])", "±", text)
-    text = re.sub(r"(?<=\d)e([+-]?)0*(\d+)\b", lambda m: f" × 10{(m[1].strip('+') + m[2]).translate(_RAISED)}", text)
+    text = re.sub(
+        r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]?)0*(\d+)\b",
+        lambda m: f"{m[1]} × 10{(m[2].strip('+') + m[3]).translate(_RAISED)}",
+        text,
+    )
     text = re.sub(r"(?<![\w.])-(?=\.?\d)", MINUS, text)
     return re.sub(r"(?<=seed|eeds) x (?=\d)", " × ", text)
 

@@ -21,7 +21,15 @@ LEVELS = (
     ("Base models", ("pretrain", "fetch")),
     ("Problems", ("overlap", "prepare")),
 )
-NO_STAGE = "Without a record"
+NO_STAGE = "Others"
+# Tables that a scale divides over several jobs are put together by stage gather.
+_STAGE_OF_TABLE = {
+    "attempts": "attempt",
+    "resamples": "resample",
+    "retries": "retry",
+    "repeats": "repeat",
+    "eval": "evaluate",
+}
 
 
 @dataclass(frozen=True)
@@ -70,21 +78,24 @@ class Records:
 
     def levels(self, nodes: Iterable[Node]) -> list[tuple[str, list[Node]]]:
         """The artifacts among `nodes`, sorted into LEVELS."""
-        names = {stage: name for name, stages in LEVELS for stage in stages}
         groups: dict[str, list[Node]] = {name: [] for name, _ in LEVELS}
         for node in sorted(nodes, key=lambda node: node.id):
             if node.kind == "artifact":
-                stage = node.record.stage if node.record else ""
-                groups.setdefault(names.get(stage, NO_STAGE), []).append(node)
+                groups.setdefault(level_of(node.id, node.record), []).append(node)
         return [(name, found) for name, found in groups.items() if found]
-
-    def made_by(self, *stages: str) -> list[str]:
-        """The artifacts that these stages wrote."""
-        return [path for path, record in self.by_path.items() if record.stage in stages]
 
     def jobs(self) -> list[Record]:
         """One record of each job: artifacts that one job wrote share its cost."""
         return list({record.job: record for record in self.by_path.values()}.values())
+
+
+def level_of(path: str, record: Record | None) -> str:
+    """The heading under which the artifact at `path` stands: that of its stage; shards stand with their whole."""
+    stage = record.stage if record else ""
+    if stage == "gather":
+        table = path.rpartition("/")[2].partition(".")[0].partition("-")[0]
+        stage = _STAGE_OF_TABLE.get(table, stage)
+    return next((name for name, stages in LEVELS if stage in stages), NO_STAGE)
 
 
 def read_records(root: Path, tops: Iterable[str]) -> Records:

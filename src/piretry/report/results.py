@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from piretry.errors import PiretryError
 from piretry.provenance.hashing import hash_content, unchanged
-from piretry.report.completions import CompletionsFile, read_groups
+from piretry.report.completions import CompletionsFile, TableName, read_groups
 from piretry.report.records import Records, read_records
 
 CLAIM_SCHEMA = 1
-SAMPLING_STAGES = ("attempt", "resample", "retry", "repeat", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,10 @@ class Results:
         scale: dict[str, Any] = self.settings["scale"]
         return scale
 
+    def tables_of(self, kind: str) -> list[CompletionsFile]:
+        """The completions tables of a kind (attempts, resamples, retries, repeats, eval), by path."""
+        return [file for _, file in sorted(self.files.items()) if file.name.kind == kind]
+
     @property
     def questions(self) -> dict[str, dict[str, list[dict[str, Any]]]]:
         """Section -> question -> the results of its claims, all in the FAQ's order."""
@@ -90,7 +93,8 @@ def read_results(root: Path, inputs: Mapping[str, str], settings: Mapping[str, A
     tables = {name: _table(root, name, inputs[f"table:{name}"]) for name in settings["tables"]}
     # The completions tables are those that the records of the inputs lead to: nothing else is part of this run.
     records = read_records(root, inputs.values())
-    completions = [path for path in records.made_by(*SAMPLING_STAGES) if (root / path).exists()]
+    named = {path: TableName.parse(path) for path in records.by_path if (root / path).exists()}
+    completions = {path: name for path, name in named.items() if name is not None}
     return Results(
         root=root,
         inputs=dict(inputs),
@@ -101,13 +105,13 @@ def read_results(root: Path, inputs: Mapping[str, str], settings: Mapping[str, A
         tables=tables,
         overlap=_json(root / inputs["overlap"]),
         cost=_json(root / inputs["cost"]),
-        files={path: read_groups(root, path) for path in completions},
+        files={path: read_groups(root, path, name) for path, name in completions.items()},
         records=records,
         troubles=(*records.troubles, *_changed(root, records, completions)),
     )
 
 
-def _changed(root: Path, records: Records, paths: list[str]) -> list[str]:
+def _changed(root: Path, records: Records, paths: Iterable[str]) -> list[str]:
     """Sentences on completions tables that are not what their records say."""
     found = []
     for path in paths:

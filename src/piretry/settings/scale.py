@@ -252,8 +252,8 @@ class Scale(Settings):
     engine: EngineSettings = Field(description="The sampling engine.")
     chat: ChatSettings = Field(description="Prompt format.")
     shards: Positive = Field(
-        description="Jobs over which each sampling stage of a state is divided, by problem, and gathered. Batches differ "
-        "with it, so that it is part of the result in every arithmetic that batches change."
+        description="Jobs over which each sampling stage of a state is divided, by problem, and gathered. Batches "
+        "differ with it, so that it is part of the result in every arithmetic that batches change."
     )
     attempt: SamplingSettings = Field(description="Sampling of attempts and retries (T=0.7 in the sources).")
     retry: RetrySettings = Field(description="The retry dialogue.")

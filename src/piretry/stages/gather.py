@@ -24,8 +24,8 @@ def run(job: Job) -> None:
             if shard_of(row.problem_id, shards) != int(name):
                 raise PiretryError(
                     f"{job.input(name)} holds problem {row.problem_id}, which belongs to shard "
-                    f"{shard_of(row.problem_id, shards)} of {shards}: it was made with another number of shards. Delete "
-                    f"the folder {job.input(name).parent} and run the workflow again."
+                    f"{shard_of(row.problem_id, shards)} of {shards}: it was made with another number of shards. "
+                    f"Delete the folder {job.input(name).parent} and run the workflow again."
                 )
             rows.append(row)
     write_completions(job.output("completions"), rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from statistics import fmean
 from typing import Any
 
@@ -44,10 +43,8 @@ class RetryRow:
 def view(results: Results) -> dict[str, Any]:
     """`rows` for the series in the order of the grid, and `retries` with as many columns as the largest K."""
     series: dict[str, list[State]] = {}
-    for path in results.records.made_by("evaluate"):
-        if path in results.files:
-            state = State.parse(PurePosixPath(path).parent.as_posix())
-            series.setdefault(state.series, []).append(state)
+    for file in results.tables_of("eval"):
+        series.setdefault(file.name.state.series, []).append(file.name.state)
     states = sorted(series.values(), key=lambda found: _order(found[0]))
     retries = _retries(results)
     most = max((len(row.solved) for row in retries), default=0)
@@ -111,12 +108,10 @@ def _mean_tokens(files: list[CompletionsFile]) -> str:
 def _retries(results: Results) -> list[RetryRow]:
     """Retry files of all seeds of a series, prompt and writer taken together."""
     together: dict[tuple[str, str, str], list[CompletionsFile]] = {}
-    for path in results.records.made_by("retry"):
-        if path in results.files:
-            settings = results.records.by_path[path].settings
-            state, author = State.parse(settings["state"]), State.parse(settings["writer"])
-            key = (state.series, settings["prompt"], author.role if author.role != state.role else "the model itself")
-            together.setdefault(key, []).append(results.files[path])
+    for file in results.tables_of("retries"):
+        name = file.name
+        writer = name.writer if name.writer != name.state.role else "the model itself"
+        together.setdefault((name.state.series, name.prompt, writer), []).append(file)
     rows = []
     ordered = sorted(together.items(), key=lambda item: (_order(State.of(item[0][0], 0)), item[0]))
     for (series, prompt, writer), files in ordered:

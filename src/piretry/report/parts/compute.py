@@ -10,7 +10,7 @@ from piretry.report.parts import anchors
 from piretry.report.results import Results
 
 _STAGES = (
-    *("prepare", "overlap", "fetch", "pretrain", "attempt", "resample", "retry", "repeat"),
+    *("prepare", "overlap", "fetch", "pretrain", "attempt", "resample", "retry", "repeat", "gather"),
     *("select", "train", "evaluate", "judge", "table", "cost"),
 )
 

@@ -11,7 +11,7 @@ from piretry.provenance.model import Record
 from piretry.report.numbers import short, size
 from piretry.report.parts import anchors
 from piretry.report.parts.claims import rebuild_command
-from piretry.report.records import LEVELS, NO_STAGE
+from piretry.report.records import LEVELS, level_of
 from piretry.report.results import Results
 
 _INLINE = 120  # settings whose JSON is longer than this become a block that records point to
@@ -90,10 +90,9 @@ class RecordView:
 def view(results: Results) -> dict[str, Any]:
     """`levels`: (heading, records), from verdicts down to data; `blocks`: what the records share."""
     blocks = Blocks()
-    names = {stage: name for name, stages in LEVELS for stage in stages}
     groups: dict[str, list[RecordView]] = {name: [] for name, _ in LEVELS}
     for path, record in results.records.by_path.items():
-        groups.setdefault(names.get(record.stage, NO_STAGE), []).append(_record(results, path, record, blocks))
+        groups.setdefault(level_of(path, record), []).append(_record(results, path, record, blocks))
     levels = [(name, found) for name, found in groups.items() if found]
     titles = sorted(blocks.found.values(), key=lambda block: (block.title, block.anchor))
     return {"levels": levels, "blocks": titles, "amount": sum(len(found) for _, found in levels)}
