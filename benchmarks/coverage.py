@@ -587,7 +587,7 @@ def main() -> int:
     full = arguments.replicates
     tables = {
         "Coverage of a gain's interval": lambda rng: coverage_table(rng, full),
-        "Intervals that were considered": lambda rng: candidates_table(rng, full // 5),
+        "Intervals that were considered": lambda rng: candidates_table(rng, full // 2),
         "Seed variance pooled over cells": lambda rng: pooled_table(rng, full // 16),
         "Hardly any problem changes": lambda rng: rare_table(rng, full),
         "Equivalence (TOST at 5%)": lambda rng: tost_table(rng, full // 2),

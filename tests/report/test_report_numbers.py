@@ -44,10 +44,8 @@ def test_small_forms() -> None:
 
 
 def test_sentences_of_the_judge_get_the_signs_of_print() -> None:
-    text = "it is -1.2 pp [-3.4, +0.5] (3 seeds x 60 problems), within +-3 pp; small/k3-x, k5 - k3, p = 8.9e-07, s1e5"
-    shown = (
-        "it is −1.2 pp [−3.4, +0.5] (3 seeds × 60 problems), within ±3 pp; small/k3-x, k5 - k3, p = 8.9 × 10⁻⁷, s1e5"
-    )
+    text = "it is -1.2 pp [-3.4, +0.5] (3 seeds x 60 problems), +-3 pp; small/k3-x, k5 - k3, p = 8.9e-07, s1e5"
+    shown = "it is −1.2 pp [−3.4, +0.5] (3 seeds × 60 problems), ±3 pp; small/k3-x, k5 - k3, p = 8.9 × 10⁻⁷, s1e5"
     assert numbers.prose(text) == shown
 
 

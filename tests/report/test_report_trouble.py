@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Built
 
+from conftest import Built
+from piretry.completions import read_completions, write_completions
 from piretry.errors import PiretryError
+from piretry.grid.tasks import gather, shard
+from piretry.provenance.record import Publication
 from piretry.report.page import build_page
-from piretry.report.parts import grader
+from piretry.report.parts import cells, examples, grader
 from piretry.report.results import read_results
+from piretry.runner import run_task
+from piretry.shards import own
 
 
 @pytest.fixture
@@ -93,6 +99,35 @@ def test_a_damaged_completions_table_is_refused(built: Built, copy: Path) -> Non
     (copy / "small/base/s42/attempts.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(PiretryError, match=r"attempts\.parquet cannot be read as a completions table"):
         read_results(copy, built.task.inputs, built.task.settings)
+
+
+def test_tables_that_were_divided_over_jobs_are_counted_once(built: Built, copy: Path) -> None:
+    scale = built.project.scale.model_copy(update={"shards": 2})
+    project = replace(built.project, scale=scale)
+    whole = "small/base/s42/retries-bare.parquet"
+    before = (copy / whole).read_bytes()
+    for number in ("0", "1"):
+        task = shard(project, "small/base/s42", "retries-bare", number)
+        with Publication(
+            root=copy,
+            stage=task.stage,
+            target=task.target,
+            inputs={name: copy / path for name, path in task.inputs.items()},
+            outputs={name: copy / path for name, path in task.outputs.items()},
+            settings=task.settings,
+            modules=("piretry.completions",),
+        ) as job:
+            write_completions(job.temporary("completions"), own(read_completions(copy / whole), task.settings))
+    run_task(gather(project, "small/base/s42", "retries-bare"), copy, ["piretry", "gather"])
+    assert (copy / whole).read_bytes() == before
+
+    then, now = (read_results(root, built.task.inputs, built.task.settings) for root in (built.root, copy))
+    assert now.files == then.files and now.troubles == ()
+    assert examples.view(now) == examples.view(then) and cells.view(now) == cells.view(then)
+    levels = dict(now.records.levels(now.records.chain([whole])))
+    shown = [node.id for node in levels["Retries, their repeats, and fresh attempts"]]
+    parts = [f"small/base/s42/shards/retries-bare.{number}.parquet" for number in (0, 1)]
+    assert shown == [whole, *parts]
 
 
 def _no_traps() -> Callable[[], dict[str, object]]:

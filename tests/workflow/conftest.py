@@ -45,7 +45,8 @@ class Project:
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run Snakemake without the profile's logger, whose output is for people."""
-        return self.run("snakemake", *arguments, "--cores", "2", "--workflow-profile", "none", check=check)
+        plain = ("--cores", "2", "--workflow-profile", "none", "--show-failed-logs")
+        return self.run("snakemake", *arguments, *plain, check=check)
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs by rule that Snakemake would run now."""

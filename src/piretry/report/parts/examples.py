@@ -8,7 +8,8 @@ from typing import Any
 from piretry.completions import CompletionRow, read_completions
 from piretry.data.schema import Problem, iter_problems
 from piretry.grid import paths
-from piretry.grid.names import ROLES, State
+from piretry.grid.names import ROLES
+from piretry.report.completions import CompletionsFile
 from piretry.report.parts import anchors
 from piretry.report.results import Results
 
@@ -36,49 +37,36 @@ class Example:
 
 def view(results: Results) -> dict[str, Any]:
     """One dialogue of each kind that occurs, from the first base with retries after the bare prompt."""
-    found = _first_retries(results)
-    if found is None:
+    table = min(results.tables_of("retries"), key=_rank, default=None)
+    if table is None:
         return {"examples": [], "state": "", "files": []}
-    root, record = results.root, results.records.by_path[found]
-    inputs = {entry.role: entry.path for entry in record.inputs}
-    state, signal = str(record.settings["state"]), str(record.settings["template"])
-    attempts = {row.problem_id: row for row in read_completions(root / inputs["attempts"])}
+    root, state, prompt = results.root, table.name.state.name, table.name.prompt
+    first, again = paths.ATTEMPTS.format(state=state), paths.REPEATS.format(state=state, prompt=prompt)
+    attempts = {row.problem_id: row for row in read_completions(root / first)}
     retries: dict[str, list[CompletionRow]] = {}
-    for row in read_completions(root / found):
+    for row in read_completions(root / table.path):
         retries.setdefault(row.problem_id, []).append(row)
-    again = paths.REPEATS.format(state=state, prompt=record.settings["prompt"])
-    repeats = {
-        (row.problem_id, row.attempt): row for row in (read_completions(root / again) if again in results.files else [])
-    }
+    repeated = read_completions(root / again) if again in results.files else []
+    repeats = {(row.problem_id, row.attempt): row for row in repeated}
     kinds = _choose(retries, repeats)
     wanted = set(kinds.values())
-    problems = {p.problem_id: p for p in iter_problems(root / inputs["problems"]) if p.problem_id in wanted}
+    problems = {p.problem_id: p for p in iter_problems(root / paths.TRAIN) if p.problem_id in wanted}
+    signal = results.scale["retry"]["prompts"][prompt]
     examples = [
         _example(kind, problems[name], attempts[name], retries[name], signal, repeats)
         for kind, name in kinds.items()
         if name in problems and name in attempts
     ]
-    files = [inputs["attempts"], found, *([again] if again in results.files else [])]
+    files = [first, table.path, *([again] if repeated else [])]
     return {"examples": examples, "state": state, "files": [(path, anchors.record(path)) for path in files]}
 
 
-def _first_retries(results: Results) -> str | None:
-    """The retries file to take dialogues from: of a base and with the bare prompt where there is one."""
-    found = [path for path in results.records.made_by("retry") if path in results.files]
-
-    def rank(path: str) -> tuple[object, ...]:
-        settings = results.records.by_path[path].settings
-        state = State.parse(settings["state"])
-        return (
-            state.role != ROLES[0],
-            not state.is_base,
-            settings["prompt"] != "bare",
-            settings["writer"] != state.name,
-            state.seed,
-            path,
-        )
-
-    return min(found, key=rank, default=None)
+def _rank(table: CompletionsFile) -> tuple[object, ...]:
+    """Which retries come first: a base's own after the bare prompt, of the smallest role, at the smallest seed."""
+    name = table.name
+    state = name.state
+    own = name.writer == state.role
+    return (ROLES.index(state.role), not state.is_base, name.prompt != "bare", not own, state.seed, table.path)
 
 
 _SUCCESS = "It fails, is told so, and succeeds"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from piretry.report.completions import CompletionsFile, Group
@@ -41,12 +40,8 @@ def view(results: Results) -> dict[str, Any]:
     """A line for each kind of table and one for all of them; the tables with the most disputes; the trap table."""
     kinds: dict[str, list[CompletionsFile]] = {}
     for file in results.files.values():
-        kinds.setdefault(_kind(file.path), []).append(file)
-    lines = [
-        _line(_KINDS.get(kind, kind), kinds[kind])
-        for kind in (*_KINDS, *sorted(set(kinds) - set(_KINDS)))
-        if kind in kinds
-    ]
+        kinds.setdefault(file.name.kind, []).append(file)
+    lines = [_line(title, kinds[kind]) for kind, title in _KINDS.items() if kind in kinds]
     worst = sorted(results.files.values(), key=lambda file: (-_disputed(file), file.path))
     return {
         "verdicts": VERDICTS,
@@ -73,10 +68,6 @@ def _traps() -> dict[str, Any]:
         if (trap.label == "correct") != (grade.verdict == "correct")
     ]
     return {"rate": rate(traps, [grade.verdict for grade in grades]), "mistaken": mistaken, "version": version}
-
-
-def _kind(path: str) -> str:
-    return PurePosixPath(path).name.split(".")[0].split("-")[0]
 
 
 def _disputed(file: CompletionsFile) -> int:

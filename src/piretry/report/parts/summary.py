@@ -19,6 +19,9 @@ _READINGS = {
 }
 
 
+_PLAIN = ("value", "count", "gain", "accuracy", "yield")  # numbers of the kind that was published
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the table of all claims."""
@@ -62,7 +65,7 @@ def _row(claim: dict[str, Any]) -> Row:
         claim["published"],
         measured_text(claim),
         # Beside a published value, a measured difference or ratio must say what it is.
-        measured_label(measured) if measured and measured["measure"] not in ("value", "count") else "",
+        measured_label(measured) if measured and measured["measure"] not in _PLAIN else "",
         badge(claim["verdict"]),
     )
 
