@@ -1,13 +1,15 @@
 """How fast the grader is, and what 10,000 hostile completions do to it.
 
     python benchmarks/grading.py throughput --data ../shared/data/math500_test.jsonl --workers 2
+    python benchmarks/grading.py throughput --distinct --data ../shared/data/math500_test.jsonl
     python benchmarks/grading.py hostile --number 10000 --seed 1 --workers 2 --timeout-s 1
 
-`throughput` grades the same completions by plain sequential math-verify (parse and verify, one call after
-another, in this process, on the answers that our extraction found) and by MathVerifier: cold, from its file
-cache in a new verifier, and once more in the same one. The completions are rewritings and changes of
-reference answers; `--samples` of them are drawn for each problem, with repetition, as rollouts repeat their
-answers. Without `--data` the references are the built-in ones of the tests.
+`throughput` grades the same completions by plain sequential math-verify (parse and verify, one call after another, in
+this process, on the answers that our extraction found) and by MathVerifier: cold, from its file cache in a new
+verifier, and once more in the same one. Each is timed `--repeat` times in turn and the fastest counts, since other
+programs may be running. The completions are rewritings and changes of reference answers; `--samples` of them are drawn
+for each problem, with repetition, as rollouts repeat their answers, or without any (`--distinct`). They are labelled by
+construction, so the errors of both graders are printed, too. Without `--data` the references are those of the tests.
 """
 
 from __future__ import annotations
@@ -22,29 +24,33 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 from piretry.verifiers import GradeRequest, MathVerifier, Verdict
 from piretry.verifiers.extract import extract_answer
+from piretry.verifiers.second import second_opinion
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "verifiers"))
 from grading_inputs import GOLDS, changes, rewritings
 from hostile_inputs import hostile
 
 
-def completions(golds: list[str], samples: int, seed: int) -> list[GradeRequest]:
-    """Draw `samples` completions for each reference: about half right, some without a box."""
+def completions(golds: list[str], samples: int, seed: int) -> dict[GradeRequest, Verdict]:
+    """Draw `samples` completions for each reference, about half of them right, with their verdicts."""
     rng = random.Random(seed)
-    requests = []
+    requests = {}
     for problem, gold in enumerate(golds):
         right = [gold] * 4 + [text for _, text in rewritings(gold, 4, seed)]
-        wrong = [text for _, text in changes(gold, seed)]
+        wrong = [text for name, text in changes(gold, seed) if name == "digit"]
+        wrong += [other for other in rng.choices(golds, k=3) if second_opinion(gold, other) is Verdict.wrong]
         for sample in range(samples):
             draw = rng.random()
-            text = rng.choice(right) if draw < 0.5 else rng.choice(wrong)
+            text = rng.choice(right) if draw < 0.5 else rng.choice(wrong or ["0"])
             box = f"Let us see. So the answer is \\boxed{{{text}}}." if draw < 0.95 else "I do not know."
-            requests.append(GradeRequest(f"{problem}/{sample}", gold, box))
+            label = Verdict.correct if draw < 0.5 else Verdict.wrong if draw < 0.95 else Verdict.no_answer
+            requests[GradeRequest(f"{problem}/{sample}", gold, box)] = label
     return requests
 
 
@@ -65,47 +71,56 @@ def plain(requests: list[GradeRequest]) -> list[Verdict]:
 
 
 def throughput(options: argparse.Namespace) -> None:
-    """Print one line for each way of grading."""
+    """Print one line for each way of grading, and the errors by construction."""
     golds = list(GOLDS)
     if options.data:
         golds = [json.loads(line)["answer"] for line in options.data.read_text(encoding="utf-8").splitlines()]
     golds = golds[: options.problems]
-    requests = completions(golds, options.samples, options.seed)
-    distinct = len({(request.gold, extract_answer(request.completion)) for request in requests})
-    print(
-        f"{len(requests)} completions of {len(golds)} problems, {distinct} distinct pairs; "
-        f"load {os.getloadavg()[0]:.1f}"
-    )
+    labels = completions(golds, options.samples, options.seed)
+    pairs = {(request.gold, extract_answer(request.completion)): request for request in labels}
+    requests = list(pairs.values()) if options.distinct else list(labels)
+    print(f"{len(requests)} completions of {len(golds)} problems, {len(pairs)} distinct; load {os.getloadavg()[0]:.1f}")
 
     import math_verify  # noqa: F401  loaded before the clock starts; our workers load it on theirs
 
-    start = time.perf_counter()
-    alone = plain(requests)
-    base = time.perf_counter() - start
-    print(f"plain math-verify, sequential   {base:8.2f} s  {len(requests) / base:8.0f}/s")
-    results = {}
+    times: dict[str, list[float]] = {}
+    verdicts: dict[str, list[Verdict]] = {}
+
+    def timed(name: str, grade: Callable[[], list[Verdict]]) -> None:
+        start = time.perf_counter()
+        verdicts[name] = grade()
+        times.setdefault(name, []).append(time.perf_counter() - start)
+
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "verdicts.sqlite"
-        for name, workers in (("cold, 1 worker", 1), (f"cold, {options.workers} workers", options.workers)):
-            cache.unlink(missing_ok=True)
-            with MathVerifier(workers=workers, cache=cache) as verifier:
-                results[name] = _timed(verifier, requests, base, name)
-                _timed(verifier, requests, base, "again, in memory")
-        with MathVerifier(workers=options.workers, cache=cache) as verifier:
-            _timed(verifier, requests, base, "warm file cache")
-    ours = results[name]
-    both = Counter((old, new) for old, new in zip(alone, ours, strict=True) if old != new)
-    print(
-        "verdicts that differ (plain, ours): " + (", ".join(f"{o}, {n}: {k}" for (o, n), k in both.items()) or "none")
-    )
+        for _ in range(options.repeat):
+            timed("plain math-verify, sequential", lambda: plain(requests))
+            for workers in sorted({1, options.workers}):
+                cache.unlink(missing_ok=True)
+                with MathVerifier(workers=workers, cache=cache) as verifier:
+                    timed(f"cold, {workers} worker(s)", lambda: _verdicts(verifier, requests))
+                    timed("again, from memory", lambda: _verdicts(verifier, requests))
+            with MathVerifier(workers=options.workers, cache=cache) as verifier:
+                timed("new verifier, from the file cache", lambda: _verdicts(verifier, requests))
+    base = min(times["plain math-verify, sequential"])
+    for name, seconds in times.items():
+        best = min(seconds)
+        print(f"{name:35s} {best:8.2f} s  {len(requests) / best:8.0f}/s  {base / best:7.1f}x   all: {_list(seconds)}")
+    for name in ("plain math-verify, sequential", f"cold, {options.workers} worker(s)"):
+        errors = Counter(
+            (str(labels[request]), str(verdict))
+            for request, verdict in zip(requests, verdicts[name], strict=True)
+            if labels[request] != verdict
+        )
+        print(f"{name}: errors (label, verdict) " + (str(dict(errors)) if errors else "none"))
 
 
-def _timed(verifier: MathVerifier, requests: list[GradeRequest], base: float, name: str) -> list[Verdict]:
-    start = time.perf_counter()
-    verdicts = [grade.verdict for grade in verifier.grade(requests)]
-    seconds = time.perf_counter() - start
-    print(f"{name:30s}  {seconds:8.2f} s  {len(requests) / seconds:8.0f}/s  {base / seconds:6.1f}x")
-    return verdicts
+def _verdicts(verifier: MathVerifier, requests: list[GradeRequest]) -> list[Verdict]:
+    return [grade.verdict for grade in verifier.grade(requests)]
+
+
+def _list(seconds: list[float]) -> str:
+    return ", ".join(f"{second:.2f}" for second in seconds)
 
 
 def hostility(options: argparse.Namespace) -> None:
@@ -154,6 +169,8 @@ def main() -> None:
     verb.add_argument("--data", type=Path, help="JSON lines with the key `answer`")
     verb.add_argument("--problems", type=int, default=500)
     verb.add_argument("--samples", type=int, default=8)
+    verb.add_argument("--distinct", action="store_true", help="grade each pair of reference and answer once")
+    verb.add_argument("--repeat", type=int, default=3)
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--workers", type=int, default=2)
     verb = verbs.add_parser("hostile")

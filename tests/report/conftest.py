@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import html_document
 import pytest
 import synthetic_results
+from built_page import Built
 
-from piretry.grid.project import Project, load_project
-from piretry.grid.task import Task
+from piretry.grid.project import load_project
 from piretry.provenance import environment
 from piretry.runner import run_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # The cells of the real grid with two seeds, and the fewest bootstrap draws: the numbers mean nothing here.
 OVERRIDES = {"seeds": {"all": [42, 123]}, "statistics": {"level": 0.95, "bootstrap": 200, "seed": 1}}
-
-
-@dataclass(frozen=True)
-class Built:
-    """A results folder with its page."""
-
-    project: Project
-    root: Path
-    task: Task
-    path: Path
-    html: str
-    document: html_document.Element
 
 
 @pytest.fixture(scope="session")

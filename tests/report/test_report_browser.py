@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Built
+from built_page import Built
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="pytest-playwright is not installed: browser tests are skipped"

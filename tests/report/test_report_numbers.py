@@ -36,6 +36,7 @@ def test_intervals(low: float | None, high: float | None, text: str) -> None:
 
 def test_small_forms() -> None:
     assert [numbers.p_value(p) for p in (None, 0.0002, 0.0127, 1.0)] == ["–", "< 0.001", "0.013", "1.000"]
+    assert [numbers.p_text(p) for p in (None, 0.0002, 0.0127)] == ["", "p < 0.001", "p = 0.013"]
     assert [numbers.duration(s) for s in (4.25, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 05 min"]
     assert [numbers.size(b) for b in (812, 34_100, 1_400_000)] == ["812 B", "34.1 kB", "1.4 MB"]
     assert numbers.percent(1, 8) == "12.5%" and numbers.percent(1, 0) == "–"

@@ -10,10 +10,10 @@ import re
 from itertools import pairwise
 
 import pytest
+from built_page import Built
 from html_document import Element, ancestors
 from synthetic_results import HOSTILE, REAL_STAGES
 
-from conftest import Built
 from piretry.provenance.graph import Lineage
 from piretry.report.numbers import with_unit
 from piretry.report.parts import anchors

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from built_page import Built
 
-from conftest import Built
 from piretry.completions import read_completions, write_completions
 from piretry.errors import PiretryError
 from piretry.grid.tasks import gather, shard

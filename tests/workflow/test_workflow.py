@@ -10,8 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from tests.workflow.conftest import Project
+from tiny_project import Project
 
 pytestmark = pytest.mark.slow
 METHOD_CELLS = 2  # rejection, two seeds

@@ -314,7 +314,7 @@ def _judged(
         "n": max((quantity["n_problems"] or 0 for quantity in described), default=0) or None,
         "seeds": seeds,
         "mde": None if decision.mde is None else decision.mde * factor,
-        "mde_unit": first.unit,
+        "mde_unit": "pp" if isinstance(first.test, RatioTest) else first.unit,  # a ratio is seen as a difference
     }
 
 

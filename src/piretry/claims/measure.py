@@ -75,10 +75,10 @@ class Tables:
         return self._files[key]
 
     def seeds(self, series: str) -> tuple[int, ...]:
-        """Seeds at which `series` has any file here, in the order of the grid."""
+        """Seeds at which `series` has any file here, in ascending order."""
         prefix = f"{series}/s"
         states = [name for key in self._files for name in key.split(" ")[1:2] if name.startswith(prefix)]
-        return tuple(dict.fromkeys(int(name.removeprefix(prefix)) for name in states))
+        return tuple(sorted({int(name.removeprefix(prefix)) for name in states}))
 
     def accuracy(self, series: str, seeds: Sequence[int], decoding: str) -> Array:
         """Correctness by seed and held-out problem, shape (seeds, problems), in 0..1."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from piretry.errors import PiretryError
+
+# Linux takes no single argument of more than 128 KiB, and the whole command is one argument of the shell.
+LONGEST = 60_000
+PACKED = "zlib:"
 
 
 @dataclass(frozen=True)
@@ -30,16 +36,21 @@ class Task:
     modules: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """The task as one line of JSON, keys sorted, for a command line."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        """The task as one line of JSON, keys sorted, for a command line; packed where it would be too long for one."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        if len(text) <= LONGEST:
+            return text
+        return PACKED + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Task:
         """Read what `to_json` wrote."""
         try:
+            if text.startswith(PACKED):
+                text = zlib.decompress(base64.b64decode(text.removeprefix(PACKED))).decode()
             value = json.loads(text)
             return cls(**{**value, "modules": tuple(value["modules"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, zlib.error) as error:
             raise PiretryError(
                 f"--task holds no task ({error}). It is written by the workflow; leave it out to resolve the task "
                 "from config.yaml."

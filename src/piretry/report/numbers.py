@@ -63,6 +63,12 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def p_text(value: float | None) -> str:
+    """``p = 0.012``, ``p < 0.001``; empty when there is none."""
+    text = p_value(value)
+    return "" if value is None else f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def count(value: float | None) -> str:
     """A whole number with thousands set apart."""
     return NOTHING if value is None else f"{round(value):,}".replace("-", MINUS)

@@ -66,12 +66,12 @@ def decide_directly(job: Job) -> Verdict | None:
 class MathVerifier:
     """Grade completions by their last boxed answer.
 
-    `workers`: at most so many processes; they start when there is work for them and live until `close`.
-    `timeout_s`: processor seconds for one pair, and twice as many on the wall clock, before the verdict is
-    `timeout`. `memory_mb`: address space of a worker's child; a pair that needs more is an `error`.
-    `recycle_after`: pairs after which a child is replaced, which bounds what SymPy's caches may hold.
-    `cache`: an SQLite file of verdicts, shared by processes, or None. `check_pins`: refuse to grade with
-    package versions other than the pinned ones (PiretryError).
+    * `workers`: at most so many processes; they start when there is work for them and live until `close`.
+    * `timeout_s`: processor seconds for one pair before its verdict is `timeout`; the wall clock has `wall_limit`.
+    * `memory_mb`: address space of a worker's child; a pair that needs more is an `error`.
+    * `recycle_after`: pairs after which a child is replaced, which bounds what SymPy's caches may hold.
+    * `cache`: an SQLite file of verdicts, shared by processes, or None.
+    * `check_pins`: refuse to grade with package versions other than the pinned ones (PiretryError).
 
     Safe to use from several threads, which take turns, and after a fork, which starts workers of its own.
     """

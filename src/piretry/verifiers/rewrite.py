@@ -218,6 +218,32 @@ def _periodic(whole: str, start: str, period: str) -> str:
     return f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
+_RATIONAL = re.compile(
+    r"(?P<sign>[-+]?) ?(?:(?P<decimal>\d{1,400}(?:\.\d{1,400})?)"
+    r"|\(?(?P<whole>\d{1,400}) ?\+? ?\\frac\{ ?(?P<part>\d{1,400}) ?\}\{ ?(?P<of>\d{1,400}) ?\}\)?"
+    r"|\\frac\{ ?(?P<above>-?\d{1,400}) ?\}\{ ?(?P<below>-?\d{1,400}) ?\}"
+    r"|(?P<over>\d{1,400}) ?/ ?(?P<under>\d{1,400}))",
+    re.ASCII,
+)
+
+
+def rational(text: str) -> Fraction | None:
+    r"""Return the number that `text`, in plain LaTeX, writes (``-3``, ``0.5``, ``1/2``, ``2\frac{1}{2}``), or None."""
+    found = _RATIONAL.fullmatch(text)
+    if not found or text.count("(") != text.count(")"):
+        return None
+    below = int(found["of"] or found["below"] or found["under"] or 1)
+    if below == 0:
+        return None
+    if found["decimal"]:
+        value = Fraction(found["decimal"])
+    elif found["whole"]:
+        value = int(found["whole"]) + Fraction(int(found["part"]), below)
+    else:
+        value = Fraction(int(found["above"] or found["over"]), below)
+    return -value if found["sign"] == "-" else value
+
+
 _TEXT_GROUP = re.compile(r"\\(?:text|operatorname|mathbf|mathit)\s*\{([^{}]*)\}")
 _LOOSE_SPACE = re.compile(r"(?<!\d) | (?!\d)")
 _SINGLE = re.compile(r"(?<=[\^_])\{([A-Za-z0-9])\}")

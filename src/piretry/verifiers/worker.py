@@ -1,5 +1,4 @@
-"""A grading worker: ``python -P -m piretry.verifiers.worker --cpu-s 5 --wall-s 30 --memory-mb 2048 --recycle-after
-2000``.
+"""A grading worker, started by pool.py as ``python -P -m piretry.verifiers.worker`` with its limits as options.
 
 It speaks JSON lines over its standard input and output, one request at a time:
 ``{"n": 7, "gold": "...", "answer": "..."}`` gives ``{"n": 7, "verdict": "correct"}``.

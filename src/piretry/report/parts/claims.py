@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from piretry.report.charts.figure import Point
-from piretry.report.numbers import estimate, interval, number, p_value, with_unit
+from piretry.report.numbers import estimate, interval, number, p_text, p_value, with_unit
 from piretry.report.parts import anchors
 from piretry.report.parts.chain import Chain, chain_view
 from piretry.report.parts.strip import scale_of, strip
@@ -214,7 +214,7 @@ def _quantity(quantity: Mapping[str, Any], point: Point, scale: tuple[float, flo
         before_after=f"{number(before, '%')}% → {number(after, '%')}%" if None not in (before, after) else "",
         other=estimate(other, unit) if other else "",
         mde=with_unit(quantity["mde"], unit).lstrip("+") if quantity.get("mde") is not None else "",
-        p_value=p_value(quantity.get("p_value")),
+        p_value=p_text(quantity.get("p_value")),
         problems=quantity.get("n_problems"),
         seeds=_seeds(quantity),
         paired=bool(quantity.get("mcnemar")),
@@ -243,7 +243,7 @@ def _interval(quantity: Mapping[str, Any]) -> str:
 def _seeds(quantity: Mapping[str, Any]) -> list[SeedRow]:
     flips = {str(row["seed"]): row for row in quantity.get("mcnemar") or ()}
     values = quantity.get("per_seed") or ()
-    seeds = quantity.get("seeds") or ()
+    seeds = quantity.get("seeds") or () if values or flips else ()
     rows = []
     for place, seed in enumerate(seeds):
         flip = flips.get(str(seed), {})
@@ -268,9 +268,12 @@ def _details(quantity: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("paired bootstrap", bootstrap))
     problems = quantity.get("mcnemar_by_problem")
     if problems:
-        p = p_value(problems["p_value"])
-        p = p if p.startswith("<") else f"= {p}"
-        found.append(("over all seeds", f"{problems['gained']} problems up, {problems['lost']} down (greedy), p {p}"))
+        found.append(
+            (
+                "over all seeds",
+                f"{problems['gained']} problems up, {problems['lost']} down (greedy), {p_text(problems['p_value'])}",
+            )
+        )
     return [(name, text) for name, text in found if text]
 
 
