@@ -154,10 +154,10 @@ class Quantities:
                 {"seed": seed, "gained": table.won, "lost": table.lost, "p_value": table.p_value}
                 for seed, table in zip(seeds, exact.per_seed, strict=True)
             ],
-            "mcnemar_by_problem": {
+            "mcnemar_combined": {
                 "gained": exact.problems_up,
                 "lost": exact.problems_down,
-                "p_value": exact.p_by_problem,
+                "p_value": exact.p_combined,
             },
             "decomposition": _parts(decomposition(before, after, self.options.level)),
         }

@@ -47,11 +47,6 @@ class McNemar:
     pooled: PairTable
     notes: tuple[str, ...]
 
-    @property
-    def p_by_problem(self) -> float:
-        """The former name of `p_combined`."""
-        return self.p_combined
-
 
 def exact_p(won: int, lost: int) -> float:
     """Two-sided exact p value: twice the smaller binomial tail at 1/2, at most 1."""

@@ -266,11 +266,11 @@ def _details(quantity: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("standard deviation between seeds", with_unit(quantity["seed_sd"], unit).lstrip("+")))
     if bootstrap:
         found.append(("paired bootstrap", bootstrap))
-    problems = quantity.get("mcnemar_by_problem")
+    problems = quantity.get("mcnemar_combined")
     if problems:
         found.append(
             (
-                "over all seeds",
+                "exact McNemar over all seeds",
                 f"{problems['gained']} problems up, {problems['lost']} down (greedy), {p_text(problems['p_value'])}",
             )
         )
