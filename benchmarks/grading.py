@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -83,29 +84,36 @@ def throughput(options: argparse.Namespace) -> None:
 
     import math_verify  # noqa: F401  loaded before the clock starts; our workers load it on theirs
 
-    times: dict[str, list[float]] = {}
+    times: dict[str, list[tuple[float, float]]] = {}
     verdicts: dict[str, list[Verdict]] = {}
 
     def timed(name: str, grade: Callable[[], list[Verdict]]) -> None:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), _processor_s()
         verdicts[name] = grade()
-        times.setdefault(name, []).append(time.perf_counter() - start)
+        times.setdefault(name, []).append((time.perf_counter() - start, _processor_s() - used))
 
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "verdicts.sqlite"
+
+        def fresh(workers: int) -> list[Verdict]:
+            with MathVerifier(workers=workers, cache=cache) as verifier:  # its start and its end are timed, too
+                return _verdicts(verifier, requests)
+
         for _ in range(options.repeat):
             timed("plain math-verify, sequential", lambda: plain(requests))
             for workers in sorted({1, options.workers}):
                 cache.unlink(missing_ok=True)
-                with MathVerifier(workers=workers, cache=cache) as verifier:
-                    timed(f"cold, {workers} worker(s)", lambda: _verdicts(verifier, requests))
-                    timed("again, from memory", lambda: _verdicts(verifier, requests))
-            with MathVerifier(workers=options.workers, cache=cache) as verifier:
-                timed("new verifier, from the file cache", lambda: _verdicts(verifier, requests))
-    base = min(times["plain math-verify, sequential"])
-    for name, seconds in times.items():
-        best = min(seconds)
-        print(f"{name:35s} {best:8.2f} s  {len(requests) / best:8.0f}/s  {base / best:7.1f}x   all: {_list(seconds)}")
+                timed(f"cold, {workers} worker(s)", partial(fresh, workers))
+            timed("new verifier, from the file cache", partial(fresh, options.workers))
+            with MathVerifier(cache=cache) as verifier:
+                verifier.grade(requests)
+                timed("same verifier, from memory", partial(_verdicts, verifier, requests))
+    base = min(wall for wall, _ in times["plain math-verify, sequential"])
+    for name, measured in times.items():
+        wall, used = min(measured)
+        rest = ", ".join(f"{other:.2f}" for other, _ in measured)
+        speed = f"{wall:8.2f} s  {len(requests) / wall:8.0f}/s  {base / wall:7.1f}x"
+        print(f"{name:35s} {speed}  processor {used:6.2f} s   all: {rest}")
     for name in ("plain math-verify, sequential", f"cold, {options.workers} worker(s)"):
         errors = Counter(
             (str(labels[request]), str(verdict))
@@ -119,8 +127,10 @@ def _verdicts(verifier: MathVerifier, requests: list[GradeRequest]) -> list[Verd
     return [grade.verdict for grade in verifier.grade(requests)]
 
 
-def _list(seconds: list[float]) -> str:
-    return ", ".join(f"{second:.2f}" for second in seconds)
+def _processor_s() -> float:
+    """Processor seconds of this process and of all its descendants that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def hostility(options: argparse.Namespace) -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from piretry.completions import CompletionRow
-from piretry.data.schema import Problem
-from piretry.dialogue import other_answer, retry_dialogue
+from piretry.data.schema import Problem, read_problems
+from piretry.dialogue import opening, other_answer, retry_dialogue
 from piretry.engines.base import (
     Completion,
     Engine,
@@ -28,6 +28,7 @@ from piretry.engines.base import (
     request_seed,
 )
 from piretry.prompts import fill
+from piretry.shards import own
 
 if TYPE_CHECKING:
     from piretry.runner import Job
@@ -145,6 +146,26 @@ class PartialStore:
         temporary = part.with_suffix(".tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(part)
+
+
+def first_asks(job: Job, kind: str, samples: Iterable[int]) -> list[Ask]:
+    """The bare problem, asked once for each of `samples`, for every problem that this job samples.
+
+    `kind` keeps the seeds of stages apart.
+    """
+    settings, numbers = job.settings, list(samples)
+    return [
+        Ask(
+            problem_id=problem.problem_id,
+            gold=problem.gold,
+            messages=opening(settings["chat"], problem.problem),
+            attempt=0,
+            sample=sample,
+            seed=seed_of(settings, kind, problem.problem_id, 0, sample),
+        )
+        for problem in own(read_problems(job.input("problems")), settings)
+        for sample in numbers
+    ]
 
 
 class RetryAsks:
