@@ -59,4 +59,4 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        R.output(paths.REPORT),
+        R.everything(),

@@ -4,43 +4,45 @@
 
 rule shard:
     input:
-        R.input("shard", "state", "table", "shard"),
+        R.input("shard", "state", "completions", "shard"),
     output:
         R.output(paths.SHARD),
         R.record(paths.SHARD),
     log:
-        R.output("logs/{state}/shards/{table}.{shard}.log"),
+        R.output("logs/{state}/shards/{completions}.{shard}.log"),
     wildcard_constraints:
-        table=names.TABLE_PATTERN,
+        completions=names.TABLE_PATTERN,
         shard=r"\d+",
     threads: PROJECT.scale.engine.threads
     resources:
         **R.resources("attempt"),
     params:
-        **R.params("shard", "state", "table", "shard"),
-        stage=lambda wildcards: names.TABLE_STAGES[wildcards.table.partition("-")[0]],
+        **R.params("shard", "state", "completions", "shard"),
+        stage=lambda wildcards: names.TABLE_STAGES[
+            wildcards.completions.partition("-")[0]
+        ],
     message:
-        "{params.stage}: {wildcards.state}, {wildcards.table}, shard {wildcards.shard}"
+        "{params.stage}: {wildcards.state}, {wildcards.completions}, shard {wildcards.shard}"
     shell:
         "piretry {params.stage} --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
 
 
 rule gather:
     input:
-        R.input("gather", "state", "table"),
+        R.input("gather", "state", "completions"),
     output:
         R.output(paths.GATHERED),
         R.record(paths.GATHERED),
     log:
-        R.output("logs/{state}/gather-{table}.log"),
+        R.output("logs/{state}/gather-{completions}.log"),
     wildcard_constraints:
-        table=names.TABLE_PATTERN,
+        completions=names.TABLE_PATTERN,
     threads: 1
     resources:
         **R.resources("gather"),
     params:
-        **R.params("gather", "state", "table"),
+        **R.params("gather", "state", "completions"),
     message:
-        "gather: {wildcards.state}, {wildcards.table}"
+        "gather: {wildcards.state}, {wildcards.completions}"
     shell:
         "piretry gather --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"

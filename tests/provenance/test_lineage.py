@@ -119,6 +119,8 @@ WILDCARDS = {
     "writer": "medium",
     "claim": "headline",
     "table": "k_ablation",
+    "completions": "retries-bare",
+    "shard": "0",
 }
 TEMPLATES = {
     name: value

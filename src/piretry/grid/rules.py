@@ -70,6 +70,17 @@ class Rules:
         names = [role for role, binding in self.project.scale.roles.items() if binding.source == source]
         return "|".join(names) or "(?!)"
 
+    def everything(self) -> list[str]:
+        """What `all` asks for: the report, and every file that a claim is judged on.
+
+        Snakemake looks for a missing file only where a rule that must run needs it, and `all` always runs: so a deleted
+        evaluation is made again, and then what depends on it, although the report is still there.
+        """
+        claims = self.project.claims
+        judged = [*claims.ids, *(control.id for control in claims.controls)]
+        files = [path for name in judged for path in self.task("judge", name).inputs.values()]
+        return [self.output(path) for path in dict.fromkeys([paths.REPORT, *files])]
+
     def _of(self, stage: str, names: tuple[str, ...], fixed: dict[str, str], wildcards: Wildcards) -> Task:
         values = {name: getattr(wildcards, name) for name in names} | fixed
         return self.task(stage, *values.values())
