@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,6 +130,9 @@ def test_lora_trains_few_parameters_and_the_merged_model_differs_from_the_base(
     tuned = fine_tune(random_model, ROWS, lora(settings), tmp_path / "lora", tmp_path / "ck2", silent)
     assert 0 < tuned.counters["trained_parameters"] < full.counters["trained_parameters"] / 3
     assert (tmp_path / "lora/adapter/adapter_model.safetensors").is_file()
+    targets = json.loads((tmp_path / "lora/adapter/adapter_config.json").read_text())["target_modules"]
+    assert len(targets) > 5
+    assert targets == sorted(targets), "a set's order would change the folder's hash from run to run"
     ids = torch.arange(20)[None]
     with torch.no_grad():
         base = AutoModelForCausalLM.from_pretrained(random_model)

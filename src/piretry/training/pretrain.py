@@ -4,8 +4,9 @@ The loss is on the last assistant turn of a dialogue alone, its end token includ
 the failed answer of a retry dialogue is wrong by construction, and a model trained to write it would err more often
 than the noise of the curriculum says.
 
-Matrices are trained by Muon, embedding and norms by AdamW. On this task Muon reached an accuracy of 95% where AdamW
-with the same CPU time was at 60%.
+Matrices are trained by Muon, embedding and norms by AdamW. Measured on chains without errors, one thread: 96% and 98%
+of held-out answers right after 250 steps (two seeds), where AdamW alone reached 59% after 280 steps at its best
+learning rate of three; a step of Muon costs a tenth more CPU time.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ def fine_tune(
     target.mkdir(parents=True, exist_ok=True)
     if settings["kind"] == "lora":
         trained.save_pretrained(target / "adapter", safe_serialization=True)
+        _sort_targets(target / "adapter" / "adapter_config.json")
         trained = trained.merge_and_unload()
     trained.save_pretrained(target, safe_serialization=True)
     tokenizer.save_pretrained(target)
@@ -153,6 +155,13 @@ def _lora(settings: Mapping[str, Any]) -> Any:
         bias="none",
         task_type="CAUSAL_LM",
     )
+
+
+def _sort_targets(path: Path) -> None:
+    """Put the adapted modules in alphabetical order: peft writes a set, whose order changes from process to process."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["target_modules"] = sorted(config["target_modules"])
+    path.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def _longest(rows: Sequence[SftRow], tokenizer: Any, template_options: Mapping[str, Any]) -> int:
