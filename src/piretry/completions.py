@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,23 +63,23 @@ def write_completions(path: Path, rows: Iterable[CompletionRow]) -> None:
     pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd", write_statistics=False)
 
 
-def read_completions(path: Path) -> list[CompletionRow]:
-    """Read a completions table; PiretryError when the file is not one."""
+def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The columns of a completions table, or all of them; PiretryError when the file cannot be read as one."""
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, pa.ArrowIOError, OSError) as error:
+        return pq.read_table(path, columns=None if columns is None else list(columns))
+    except (OSError, ValueError) as error:  # Arrow's own errors are kinds of these two
         raise PiretryError(
             f"{path} cannot be read as a completions table ({error}). Delete it and run the workflow again: "
             "only this file and what depends on it are made anew."
         ) from error
+
+
+def read_completions(path: Path) -> list[CompletionRow]:
+    """Read a completions table; PiretryError when the file is not one."""
+    table = read_columns(path)
     if table.schema.names != SCHEMA.names:
         raise PiretryError(
             f"{path} has the columns {', '.join(table.schema.names)}; expected {', '.join(SCHEMA.names)}. "
             "It was made by another version: delete it and run the workflow again."
         )
     return [CompletionRow(**row) for row in table.to_pylist()]
-
-
-def as_plain(row: CompletionRow) -> dict[str, object]:
-    """The row as a dictionary of plain values."""
-    return asdict(row)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from piretry.completions import read_columns
 from piretry.errors import PiretryError
 
 Array = NDArray[np.float64]
@@ -121,14 +121,8 @@ class Tables:
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    try:
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns)).to_pylist()
-        return rows
-    except (OSError, ValueError) as error:
-        raise PiretryError(
-            f"{path} cannot be read as a completions table ({error}). Delete it and run the workflow again: only this "
-            "file and what depends on it are made anew."
-        ) from error
+    rows: list[dict[str, Any]] = read_columns(path, columns).to_pylist()
+    return rows
 
 
 def _same_problems(named: Sequence[tuple[str, list[str]]]) -> None:

@@ -22,7 +22,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Pool:
-    """The completions that a method may select from; a method uses those it names in its `USES`."""
+    """The completions that a method may select from; empty where its task has no such file."""
 
     attempts: Sequence[CompletionRow]
     retries: Sequence[CompletionRow] = ()

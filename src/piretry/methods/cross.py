@@ -5,6 +5,6 @@ What is kept of a retry file is the same as for method retry; who wrote the file
 
 from __future__ import annotations
 
-from piretry.methods.retry import USES, select
+from piretry.methods.retry import select
 
-__all__ = ["USES", "select"]
+__all__ = ["select"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from piretry.methods.base import Example, Pool
 
-USES = ("attempts", "resamples")
-
 
 def select(pool: Pool, k: int) -> list[Example]:
     """The correct ones among `k` further independent attempts, on all problems."""

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from piretry.methods.base import Example, Pool, failed_problems
 
-USES = ("attempts", "resamples")
-
 
 def select(pool: Pool, k: int) -> list[Example]:
     """The correct ones among `k` independent attempts on each problem whose first attempt failed."""

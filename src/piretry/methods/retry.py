@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from piretry.methods.base import Example, Pool, failed_problems
 
-USES = ("attempts", "retries")
-
 
 def select(pool: Pool, k: int) -> list[Example]:
     """Correct retries among the first `k` after each failed first attempt.
