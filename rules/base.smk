@@ -12,9 +12,11 @@ rule pretrain:
     wildcard_constraints:
         role=R.roles("pretrain"),
     priority: 10
+    container:
+        R.image("pretrain", "role")
     threads: PROJECT.scale.engine.threads
     resources:
-        **R.resources("pretrain"),
+        **R.resources("pretrain", "role"),
     params:
         **R.params("pretrain", "role"),
     message:
@@ -33,9 +35,11 @@ rule fetch:
         R.output("logs/{role}/base/fetch.log"),
     wildcard_constraints:
         role=R.roles("hub"),
+    container:
+        R.image("fetch", "role")
     threads: 1
     resources:
-        **R.resources("fetch"),
+        **R.resources("fetch", "role"),
     params:
         **R.params("fetch", "role"),
     message:

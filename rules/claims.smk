@@ -9,9 +9,11 @@ rule judge:
         R.record(paths.CLAIM),
     log:
         R.output("logs/claims/{claim}.log"),
+    container:
+        R.image("judge", "claim")
     threads: 1
     resources:
-        **R.resources("judge"),
+        **R.resources("judge", "claim"),
     params:
         **R.params("judge", "claim"),
     message:
@@ -28,9 +30,11 @@ rule table:
         R.record(paths.TABLE),
     log:
         R.output("logs/tables/{table}.log"),
+    container:
+        R.image("table", "table")
     threads: 1
     resources:
-        **R.resources("table"),
+        **R.resources("table", "table"),
     params:
         **R.params("table", "table"),
     message:

@@ -11,9 +11,11 @@ rule prepare:
         R.record(paths.EVAL),
     log:
         R.output("logs/data/prepare.log"),
+    container:
+        R.image("prepare", target=PROJECT.scale.name)
     threads: 1
     resources:
-        **R.resources("prepare"),
+        **R.resources("prepare", target=PROJECT.scale.name),
     params:
         **R.params("prepare", target=PROJECT.scale.name),
     message:
@@ -34,9 +36,11 @@ rule overlap:
         R.record(paths.OVERLAP_PAIRS),
     log:
         R.output("logs/data/overlap.log"),
+    container:
+        R.image("overlap", target=PROJECT.scale.name)
     threads: 1
     resources:
-        **R.resources("overlap"),
+        **R.resources("overlap", target=PROJECT.scale.name),
     params:
         **R.params("overlap", target=PROJECT.scale.name),
     message:

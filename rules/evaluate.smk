@@ -9,9 +9,11 @@ rule evaluate:
         R.record(paths.EVALUATION),
     log:
         R.output("logs/{state}/evaluate.log"),
+    container:
+        R.image("evaluate", "state")
     threads: PROJECT.scale.engine.threads
     resources:
-        **R.resources("evaluate"),
+        **R.resources("evaluate", "state"),
     params:
         **R.params("evaluate", "state"),
     message:

@@ -9,9 +9,11 @@ rule cost:
         R.record(paths.COST),
     log:
         R.output("logs/tables/cost.log"),
+    container:
+        R.image("cost", target=PROJECT.scale.name)
     threads: 1
     resources:
-        **R.resources("cost"),
+        **R.resources("cost", target=PROJECT.scale.name),
     params:
         **R.params("cost", target=PROJECT.scale.name),
     message:
@@ -28,9 +30,11 @@ rule report:
         R.record(paths.REPORT),
     log:
         R.output("logs/report/report.log"),
+    container:
+        R.image("report", target=PROJECT.scale.name)
     threads: 1
     resources:
-        **R.resources("report"),
+        **R.resources("report", target=PROJECT.scale.name),
     params:
         **R.params("report", target=PROJECT.scale.name),
     message:

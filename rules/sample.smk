@@ -10,9 +10,11 @@ rule attempt:
     log:
         R.output("logs/{state}/attempt.log"),
     priority: 10
+    container:
+        R.image("attempt", "state")
     threads: PROJECT.scale.engine.threads
     resources:
-        **R.resources("attempt"),
+        **R.resources("attempt", "state"),
     params:
         **R.params("attempt", "state"),
     message:
@@ -29,9 +31,11 @@ rule resample:
         R.record(paths.RESAMPLES),
     log:
         R.output("logs/{state}/resample.log"),
+    container:
+        R.image("resample", "state")
     threads: PROJECT.scale.engine.threads
     resources:
-        **R.resources("resample"),
+        **R.resources("resample", "state"),
     params:
         **R.params("resample", "state"),
     message:
@@ -48,10 +52,14 @@ rule retry:
         R.record(paths.RETRIES),
     log:
         R.output("logs/{state}/retry-{prompt}.log"),
+    wildcard_constraints:
+        state=R.alone(""),
     priority: 10
+    container:
+        R.image("retry", "state", "prompt")
     threads: PROJECT.scale.engine.threads
     resources:
-        **R.resources("retry"),
+        **R.resources("retry", "state", "prompt"),
     params:
         **R.params("retry", "state", "prompt"),
     message:
@@ -69,9 +77,11 @@ rule retry_cross:
     log:
         R.output("logs/{state}/retry-{prompt}.by-{writer}.log"),
     priority: 10
+    container:
+        R.image("retry", "state", "prompt", "writer")
     threads: PROJECT.scale.engine.threads
     resources:
-        **R.resources("retry"),
+        **R.resources("retry", "state", "prompt", "writer"),
     params:
         **R.params("retry", "state", "prompt", "writer"),
     message:
@@ -88,12 +98,49 @@ rule repeat:
         R.record(paths.REPEATS),
     log:
         R.output("logs/{state}/repeat-{prompt}.log"),
+    container:
+        R.image("repeat", "state", "prompt")
     threads: PROJECT.scale.engine.threads
     resources:
-        **R.resources("repeat"),
+        **R.resources("repeat", "state", "prompt"),
     params:
         **R.params("repeat", "state", "prompt"),
     message:
         "repeat: {wildcards.state}, prompt {wildcards.prompt}"
     shell:
         "piretry repeat --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+
+
+# Where the scale shares the start of the engine: one job for all the prompts of a state. `alone` keeps rule retry off them.
+for shared in R.shared_retries():
+
+    rule:
+        name:
+            f"retry_{shared.name}"
+        input:
+            R.input("retry", "state", prompts="+".join(shared.prompts)),
+        output:
+            [
+                R.output(shared.pattern(paths.RETRIES, prompt))
+                for prompt in shared.prompts
+            ],
+            [
+                R.record(shared.pattern(paths.RETRIES, prompt))
+                for prompt in shared.prompts
+            ],
+        log:
+            R.output(f"logs/{{state}}/retry-{shared.name}.log"),
+        wildcard_constraints:
+            state=shared.states,
+        priority: 10
+        container:
+            R.image("retry", "state", prompts="+".join(shared.prompts))
+        threads: PROJECT.scale.engine.threads
+        resources:
+            **R.resources("retry", "state", prompts="+".join(shared.prompts)),
+        params:
+            **R.params("retry", "state", prompts="+".join(shared.prompts)),
+        message:
+            f"retry: {{wildcards.state}}, prompts {', '.join(shared.prompts)}"
+        shell:
+            "piretry retry --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"

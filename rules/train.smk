@@ -10,9 +10,11 @@ rule select:
     log:
         R.output("logs/{state}/select.log"),
     priority: 10
+    container:
+        R.image("select", "state")
     threads: 1
     resources:
-        **R.resources("select"),
+        **R.resources("select", "state"),
     params:
         **R.params("select", "state"),
     message:
@@ -30,9 +32,11 @@ rule train:
     log:
         R.output("logs/{state}/train.log"),
     priority: 10
+    container:
+        R.image("train", "state")
     threads: PROJECT.scale.engine.threads
     resources:
-        **R.resources("train"),
+        **R.resources("train", "state"),
     params:
         **R.params("train", "state"),
     message:

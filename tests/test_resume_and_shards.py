@@ -25,10 +25,8 @@ TASK = {
     "state": "small/base/s42",
     "writer": "small/base/s42",
     "seed": 42,
-    "prompt": "bare",
-    "template": "again",
+    "prompts": {"bare": {"template": "again", "k": 4}, "gold": {"template": "it is {gold}", "k": 2}},
     "history": "last",
-    "k": 4,
     "chat": {"system": None, "instruction": "", "template_options": {}},
     "sampling": {"temperature": 0.7, "top_p": 1.0, "top_k": 0, "max_tokens": 8},
     "verifier": {"workers": 1, "timeout_s": 5.0, "memory_mb": 2048},
@@ -56,7 +54,7 @@ class Engine:
                     raise Killed
                 self.dies_after -= 1
             batch = ordered[start : start + self.batch_size]
-            self.answered += [request.key for request in batch]
+            self.answered += [(request.key, str(request.messages)) for request in batch]
             yield [
                 Completion(r.key, f"\\boxed{{{r.seed % 3}}}", "stop", len(r.messages), 3, f"{r.seed:016x}")
                 for r in batch
@@ -68,7 +66,8 @@ class Job:
 
     def __init__(self, folder: Path, inputs: dict[str, str], changes: dict[str, Any], name: str) -> None:
         self.folder, self.settings = folder, {**TASK, **changes}
-        self.task = Task("attempt", "small/base/s42", inputs, {"completions": name}, self.settings)
+        outputs = {"completions": name, **{prompt: f"{name}-{prompt}" for prompt in self.settings["prompts"]}}
+        self.task = Task("attempt", "small/base/s42", inputs, outputs, self.settings)
 
     def input(self, name: str) -> Path:
         return self.folder / self.task.inputs.get(name, "model")
@@ -111,7 +110,7 @@ def test_a_job_killed_anywhere_resumes_to_the_same_rows(count: int, batch: int, 
         with using(Engine(batch)):
             attempt.run(Job(folder, inputs, {}, "whole"))
             retry.run(Job(folder, {**inputs, "attempts": "whole"}, {}, "whole-retries"))
-        asked: list[str] = []
+        asked: list[tuple[str, tuple[str, str]]] = []
         for stage, output in ((attempt, "resumed"), (retry, "resumed-retries")):
             for after in [*deaths, None]:
                 engine = Engine(batch, after)
@@ -119,12 +118,14 @@ def test_a_job_killed_anywhere_resumes_to_the_same_rows(count: int, batch: int, 
                     try:
                         stage.run(Job(folder, {**inputs, "attempts": "resumed"}, {}, output))
                     except Killed:
-                        assert not (folder / output).exists()
+                        assert not (folder / output).exists() and not (folder / f"{output}-gold").exists()
                     finally:
-                        asked += [f"{output}/{key}" for key in engine.answered]
+                        asked += [(output, request) for request in engine.answered]
         assert len(asked) == len(set(asked)), "nothing is generated twice"
         assert (folder / "resumed").read_bytes() == (folder / "whole").read_bytes()
-        assert (folder / "resumed-retries").read_bytes() == (folder / "whole-retries").read_bytes()
+        for prompt in ("bare", "gold"):
+            resumed, whole = folder / f"resumed-retries-{prompt}", folder / f"whole-retries-{prompt}"
+            assert resumed.read_bytes() == whole.read_bytes()
 
 
 @settings(max_examples=30, deadline=None)
@@ -141,10 +142,23 @@ def test_gathered_shards_are_the_whole(count: int, shards: int) -> None:
                 part = {"shard": shard, "shards": shards}
                 attempt.run(Job(folder, inputs, part, f"attempts.{shard}"))
                 retry.run(Job(folder, {**inputs, "attempts": "whole"}, part, f"retries.{shard}"))
-        for table, whole in (("attempts", "whole"), ("retries", "whole-retries")):
-            parts = {str(shard): f"{table}.{shard}" for shard in range(shards)}
+        for table, end in (("attempts", ""), ("retries", "-bare"), ("retries", "-gold")):
+            whole = f"whole-retries{end}" if end else "whole"
+            parts = {str(shard): f"{table}.{shard}{end}" for shard in range(shards)}
             gather.run(Job(folder, parts, {"shards": shards}, table))
             assert (folder / table).read_bytes() == (folder / whole).read_bytes()
+
+
+def test_prompts_that_share_a_job_get_what_each_gets_alone(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems", problems(20))
+    inputs = {"problems": "problems", "attempts": "whole"}
+    with using(Engine(4)):
+        attempt.run(Job(tmp_path, inputs, {}, "whole"))
+        retry.run(Job(tmp_path, inputs, {}, "together"))
+        for prompt, asked in TASK["prompts"].items():
+            retry.run(Job(tmp_path, inputs, {"prompts": {prompt: asked}}, "alone"))
+            assert read_completions(tmp_path / f"alone-{prompt}")
+            assert (tmp_path / f"together-{prompt}").read_bytes() == (tmp_path / f"alone-{prompt}").read_bytes()
 
 
 @given(st.lists(st.text(min_size=1), unique=True), st.integers(1, 12))

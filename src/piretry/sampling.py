@@ -71,11 +71,14 @@ class Sampler:
     ) -> None:
         self.verifier.close()
 
-    def answer(self, asks: Sequence[Ask], decoding: str = "sampled") -> list[CompletionRow]:
-        """Generate and grade every ask; rows in the order of `asks`. `decoding` is `sampled` or `greedy`."""
+    def answer(self, asks: Sequence[Ask], decoding: str = "sampled", table: str = "") -> list[CompletionRow]:
+        """Generate and grade every ask; rows in the order of `asks`. `decoding` is `sampled` or `greedy`.
+
+        A job that makes several tables names the one that the rows are for: their asks may have the same keys.
+        """
         params = self.params.greedy() if decoding == "greedy" else self.params
         requests = [Request(ask.key, ask.messages, ask.seed) for ask in asks]
-        done = self._generate(requests, params, decoding)
+        done = self._generate(requests, params, f"{table}-{decoding}" if table else decoding)
         grades = grade(self.verifier, [(ask.key, ask.gold, done[ask.key]) for ask in asks])
         rows = []
         for ask, graded in zip(asks, grades, strict=True):
@@ -100,15 +103,15 @@ class Sampler:
             )
         return rows
 
-    def _generate(self, requests: Sequence[Request], params: SamplingParams, decoding: str) -> dict[str, Completion]:
+    def _generate(self, requests: Sequence[Request], params: SamplingParams, part: str) -> dict[str, Completion]:
         store = PartialStore(self.job.partial())
-        done = store.load(decoding)
+        done = store.load(part)
         missing = [request for request in requests if request.key not in done]
         wanted = {request.key for request in requests}
-        with self.job.progress(f"{self.job.task.stage} {self.job.task.target} {decoding}", len(requests)) as advance:
+        with self.job.progress(f"{self.job.task.stage} {self.job.task.target} {part}", len(requests)) as advance:
             advance(len(requests) - len(missing))
             for batch in self.engine.generate(missing, params):
-                store.add(decoding, batch)
+                store.add(part, batch)
                 done.update({completion.key: completion for completion in batch})
                 self.job.count(
                     prompt_tokens=sum(c.prompt_tokens for c in batch),
@@ -128,24 +131,24 @@ class PartialStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def load(self, decoding: str) -> dict[str, Completion]:
-        """Completions of `decoding` that an earlier, killed run of this very job had finished."""
+    def load(self, part: str) -> dict[str, Completion]:
+        """Completions of `part` (a decoding, and the table where a job makes several) that an earlier, killed run of this very job had finished."""
         found = {}
-        for part in sorted(self.folder.glob(f"{decoding}-*.jsonl")):
-            for line in part.read_text(encoding="utf-8").splitlines():
+        for file in sorted(self.folder.glob(f"{part}-*.jsonl")):
+            for line in file.read_text(encoding="utf-8").splitlines():
                 completion = Completion(**json.loads(line))
                 found[completion.key] = completion
         return found
 
-    def add(self, decoding: str, batch: Sequence[Completion]) -> None:
+    def add(self, part: str, batch: Sequence[Completion]) -> None:
         """Keep a finished batch."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        number = len(list(self.folder.glob(f"{decoding}-*.jsonl")))
-        part = self.folder / f"{decoding}-{number:06d}.jsonl"
+        number = len(list(self.folder.glob(f"{part}-*.jsonl")))
+        file = self.folder / f"{part}-{number:06d}.jsonl"
         text = "".join(json.dumps(asdict(completion)) + "\n" for completion in batch)
-        temporary = part.with_suffix(".tmp")
+        temporary = file.with_suffix(".tmp")
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(part)
+        temporary.replace(file)
 
 
 def first_asks(job: Job, kind: str, samples: Iterable[int]) -> list[Ask]:

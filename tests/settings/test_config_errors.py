@@ -78,7 +78,10 @@ SCALE: list[tuple[Edit, str]] = [
     (lambda s: s["selection"].pop("cross"), "selection has no entry for cross"),
     (lambda s: s["resources"].pop("default"), "resources has no entry 'default'"),
     (lambda s: s["data"]["subset"].update(problems=10**6), "is more than the"),
-    (lambda s: s["engine"].update(backend="vllm"), "engine.backend: "),
+    (lambda s: s["engine"].update(backend="sglang"), "engine.backend: 'sglang' is not possible"),
+    (lambda s: s["engine"].update(backend="vllm"), "vllm must be given with backend: vllm"),
+    (lambda s: s["resources"].update({"train.huge": s["resources"]["default"]}), "'huge' is not a role of this scale"),
+    (lambda s: s["resources"].update({"train.small.x": s["resources"]["default"]}), "'x' is not a tuning of this"),
     (lambda s: s["evaluation"].update(primary="gready"), "Did you mean 'greedy'?"),
 ]
 

@@ -13,7 +13,7 @@ def test_generated_files_are_up_to_date() -> None:
 
 
 def test_drift_is_noticed_and_mended(tmp_path: Path, capsys) -> None:
-    assert len(write_files(tmp_path)) == 4
+    assert len(write_files(tmp_path)) == 5
     assert main(["schema", "--check", "--home", str(tmp_path)]) == 0
     (tmp_path / "docs/configuration.md").write_text("old")
     assert main(["schema", "--check", "--home", str(tmp_path)]) == 1

@@ -116,7 +116,7 @@ def task_tokens(project: Project, task: Task) -> float:
     elif task.stage == "resample":
         completions = problems * task.settings["k"]
     elif task.stage == "retry":
-        completions = _retries(problems, accuracy, task.settings["k"])
+        completions = sum(_retries(problems, accuracy, asked["k"]) for asked in task.settings["prompts"].values())
     elif task.stage == "repeat":
         k = max(k for demand, k in project.k_max.items() if demand.prompt == task.settings["prompt"])
         completions = _retries(problems, accuracy, k) * accuracy

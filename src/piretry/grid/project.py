@@ -26,6 +26,7 @@ from piretry.grid.names import Arm, State
 from piretry.settings.config import Config
 from piretry.settings.load import load, read_yaml, validate
 from piretry.settings.scale import Scale
+from piretry.settings.site import SiteSettings
 
 CONFIG_FILE = "config.yaml"
 
@@ -47,6 +48,7 @@ class Project:
     config: Config
     scale: Scale
     claims: ClaimsFile
+    site: SiteSettings | None
 
     @property
     def results(self) -> Path:
@@ -55,9 +57,9 @@ class Project:
 
     @cached_property
     def arms(self) -> dict[Arm, tuple[int, ...]]:
-        """Every arm of the grid with its seeds, in the order of config.yaml."""
+        """Every arm of the grid and of the scale's variants with its seeds, in the order of the files."""
         found: dict[Arm, tuple[int, ...]] = {}
-        for group in self.config.grid:
+        for group in (*self.config.grid, *self.scale.variants):
             for arm in group.arms():
                 seeds = (*found.get(arm, ()), *self.config.seeds[group.seeds])
                 found[arm] = tuple(dict.fromkeys(seeds))
@@ -113,6 +115,16 @@ class Project:
                     ask(RetryDemand(test.series, test.prompt, test.series.partition("/")[0]), test.k)
         return demands
 
+    def retry_jobs(self, series: str) -> list[tuple[str, tuple[str, ...]]]:
+        """The jobs that make the retries of `series`: writer and prompts of each, as the scale shares them or not."""
+        by_writer: dict[str, list[str]] = {}
+        for demand in self.k_max:
+            if demand.series == series:
+                by_writer.setdefault(demand.writer, []).append(demand.prompt)
+        if self.scale.share_engine_start:
+            return [(writer, tuple(prompts)) for writer, prompts in by_writer.items()]
+        return [(writer, (prompt,)) for writer, prompts in by_writer.items() for prompt in prompts]
+
     @cached_property
     def resample_max(self) -> dict[str, int]:
         """Series whose problems get fresh attempts, with the largest K that anything asks."""
@@ -156,7 +168,9 @@ def load_project(home: Path, overrides: Mapping[str, Any] | None = None) -> Proj
             f"scales/{config.scale}.yaml calls itself {scale.name!r}: its key 'name' must be {config.scale!r}, because "
             "results are kept under that name."
         )
-    project = Project(home, config, scale, load(ClaimsFile, home / config.claims))
+    site_file = home / config.site
+    site = load(SiteSettings, site_file) if site_file.exists() else None
+    project = Project(home, config, scale, load(ClaimsFile, home / config.claims), site)
     _check(project, source)
     return project
 
@@ -164,8 +178,14 @@ def load_project(home: Path, overrides: Mapping[str, Any] | None = None) -> Proj
 def _check(project: Project, source: Path) -> None:
     roles, tunings = list(project.scale.roles), list(project.scale.training.tunings)
     scale_file = f"scales/{project.scale.name}.yaml"
-    for number, group in enumerate(project.config.grid):
-        where = f"{source}: grid.{number}"
+    groups = [(f"{source}: grid.{number}", group) for number, group in enumerate(project.config.grid)]
+    groups += [(f"{scale_file}: variants.{number}", group) for number, group in enumerate(project.scale.variants)]
+    for where, group in groups:
+        if group.seeds not in project.config.seeds:
+            raise PiretryError(
+                f"{where}.seeds: {group.seeds!r} is not defined under seeds of {source}."
+                f"{nearest(group.seeds, project.config.seeds)}"
+            )
         for role in group.roles:
             if role not in roles:
                 raise PiretryError(f"{where}.roles: {role!r} is not a role of {scale_file}.{nearest(role, roles)}")

@@ -17,6 +17,7 @@ from piretry.grid import paths
 from piretry.grid.names import State
 from piretry.grid.project import Project, RetryDemand, quantities
 from piretry.grid.task import Task
+from piretry.settings.scale import ResourceSettings
 
 VERIFIER = "piretry.verifiers.math"
 
@@ -83,12 +84,17 @@ def resample(project: Project, name: str) -> Task:
     return _sampling(project, "resample", state, inputs, outputs, own)
 
 
-def retry(project: Project, name: str, prompt: str, writer: str | None = None) -> Task:
-    """Retries after the failed attempts of a state, up to the largest K that the grid asks for."""
+def retry(project: Project, name: str, prompts: str, writer: str | None = None) -> Task:
+    """Retries after the failed attempts of a state, with one prompt (`bare`) or several in one job (`bare+gold`), each
+    up to the largest K that the grid asks for.
+    """
     state = State.parse(name)
     writer = writer or state.role
-    demand = RetryDemand(state.series, prompt, writer)
-    _needed(project.k_max, demand, f"retries of {name} with prompt {prompt!r} by {writer}")
+    asked = {}
+    for prompt in prompts.split("+"):
+        demand = RetryDemand(state.series, prompt, writer)
+        _needed(project.k_max, demand, f"retries of {name} with prompt {prompt!r} by {writer}")
+        asked[prompt] = {"template": project.scale.retry.prompts[prompt], "k": project.k_max[demand]}  # type: ignore[index]
     author = state if writer == state.role else State(writer, state.seed)
     inputs = {
         "model": paths.model(author),
@@ -99,12 +105,10 @@ def retry(project: Project, name: str, prompt: str, writer: str | None = None) -
         "state": name,
         "writer": author.name,
         "seed": state.seed,
-        "prompt": prompt,
-        "template": project.scale.retry.prompts[prompt],  # type: ignore[index]
+        "prompts": asked,
         "history": project.scale.retry.history,
-        "k": project.k_max[demand],
     }
-    outputs = {"completions": paths.retries(state, prompt, writer)}
+    outputs = {prompt: paths.retries(state, prompt, writer) for prompt in asked}
     return _sampling(project, "retry", state, inputs, outputs, own)
 
 
@@ -169,6 +173,7 @@ def train(project: Project, name: str) -> Task:
         "dtype": project.scale.engine.dtype,
         "device": project.scale.engine.device,
         "template_options": project.scale.chat.template_options,
+        "processes": max(1, project.scale.asks("train", arm.role, arm.tuning).gpus),
     }
     del settings["learning_rate_by_role"]
     inputs = {"model": paths.model(start), "sft": paths.SFT.format(state=name)}
@@ -185,7 +190,10 @@ def evaluate(project: Project, name: str) -> Task:
 
 
 def sampling(project: Project, name: str, table: str) -> Task:
-    """The task that makes a completions table of a state in one job, found by the table's name (`retries-bare`)."""
+    """The task that samples a completions table of a state, found by the table's name (`retries-bare`, `eval`).
+
+    `retries-bare+gold` is the job that makes two of them.
+    """
     kind, _, rest = table.partition("-")
     prompt, _, writer = rest.partition(".by-")
     if kind in ("retries", "repeats"):
@@ -197,16 +205,16 @@ def sampling(project: Project, name: str, table: str) -> Task:
 
 
 def shard(project: Project, name: str, table: str, number: str) -> Task:
-    """One of the jobs that make a completions table where a scale divides its sampling."""
+    """One of the jobs that make a completions table (or several) where a scale divides its sampling."""
     whole = sampling(project, name, table)
     settings = {**whole.settings, "shard": int(number), "shards": project.scale.shards}
-    outputs = {"completions": paths.shard(whole.outputs["completions"], number)}
+    outputs = {key: paths.shard(path, number) for key, path in whole.outputs.items()}
     return replace(whole, outputs=outputs, settings=settings)
 
 
 def gather(project: Project, name: str, table: str) -> Task:
     """The completions table of a state from its shards."""
-    whole = sampling(project, name, table).outputs["completions"]
+    (whole,) = sampling(project, name, table).outputs.values()
     inputs = {str(number): paths.shard(whole, number) for number in range(project.scale.shards)}
     settings = {"shards": project.scale.shards}
     return Task("gather", name, inputs, {"completions": whole}, settings, (f"{_STAGES}.gather",))
@@ -310,6 +318,20 @@ BUILDERS: dict[str, Callable[..., Task]] = {
 }
 
 
+def asks(project: Project, stage: str, state: State) -> ResourceSettings:
+    """What a job of `stage` with the model of `state` asks of the scheduler."""
+    return project.scale.asks(stage, state.role, state.arm.tuning if state.arm and stage == "train" else None)
+
+
+def task_asks(project: Project, task: Task) -> ResourceSettings:
+    """What the job of `task` asks of the scheduler."""
+    if task.stage in ("pretrain", "fetch"):
+        return project.scale.asks(task.stage, task.target.partition("/")[0])
+    if task.stage == "train" or "engine" in task.settings:
+        return asks(project, task.stage, State.parse(task.settings.get("writer", task.target)))
+    return project.scale.asks(task.stage)
+
+
 def all_tasks(project: Project) -> list[Task]:
     """Every task of the whole grid, each once, walked back from the report as Snakemake does."""
     found: dict[tuple[str, str], Task] = {}
@@ -339,11 +361,10 @@ def _every_producer(project: Project) -> list[Task]:
             tasks.append(resample(project, state.name))
         if state.arm is not None:
             tasks += [select(project, state.name), train(project, state.name)]
-        for demand in project.k_max:
-            if demand.series == state.series:
-                tasks.append(retry(project, state.name, demand.prompt, demand.writer))
-                if demand.writer == state.role:
-                    tasks.append(repeat(project, state.name, demand.prompt))
+        for writer, prompts in project.retry_jobs(state.series):
+            tasks.append(retry(project, state.name, "+".join(prompts), writer))
+            if writer == state.role:
+                tasks += [repeat(project, state.name, prompt) for prompt in prompts]
     judged = [*project.claims.ids, *(control.id for control in project.claims.controls)]
     tasks += [judge(project, claim) for claim in judged]
     tasks += [table(project, entry) for entry in project.claims.tables]
@@ -352,12 +373,13 @@ def _every_producer(project: Project) -> list[Task]:
 
 
 def _divided(project: Project, task: Task) -> list[Task]:
-    """A sampling task as the jobs that make it: itself, or its shards and the gathering of them."""
+    """A sampling task as the jobs that make it: itself, or its shards and the gathering of each table."""
     if project.scale.shards == 1 or "shards" not in task.settings:
         return [task]
-    table = task.outputs["completions"].rpartition("/")[2].removesuffix(".parquet")
-    shards = [shard(project, task.target, table, str(number)) for number in range(project.scale.shards)]
-    return [*shards, gather(project, task.target, table)]
+    tables = [path.rpartition("/")[2].removesuffix(".parquet") for path in task.outputs.values()]
+    job = tables[0] if len(tables) == 1 else f"retries-{'+'.join(task.outputs)}"
+    shards = [shard(project, task.target, job, str(number)) for number in range(project.scale.shards)]
+    return [*shards, *(gather(project, task.target, table) for table in tables)]
 
 
 def _sampling(
@@ -368,9 +390,11 @@ def _sampling(
     outputs: dict[str, str],
     own: dict[str, Any],
 ) -> Task:
+    # The job's GPUs share one model (tensor parallelism); where there are none, one process has it all.
+    asked = asks(project, stage, State.parse(own.get("writer", state.name)))
     settings = {
         **own,
-        "engine": project.scale.engine.plain(),
+        "engine": {**project.scale.engine.plain(), "tensor_parallel": max(1, asked.gpus)},
         "chat": project.scale.chat.plain(),
         "sampling": project.scale.attempt.plain(),
         "verifier": project.scale.verifier.plain(),

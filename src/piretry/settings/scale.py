@@ -11,10 +11,23 @@ from pydantic import Field, model_validator
 
 from piretry.grid.names import METHODS, PROMPTS
 from piretry.settings.data import FileDataset, HubDataset, OverlapSettings, SubsetSettings
+from piretry.settings.grid import GridGroup
 from piretry.settings.mini import ChainSettings, ModelShape, PretrainSettings
 from piretry.settings.model import Settings
 
 Positive = Annotated[int, Field(ge=1)]
+
+
+class HubShape(Settings):
+    """The architecture of a downloaded model, as its config.json has it: what memory estimates start from."""
+
+    layers: Positive = Field(description="Transformer layers.")
+    hidden_size: Positive = Field(description="Width of the residual stream.")
+    intermediate_size: Positive = Field(description="Width of the feed-forward layer.")
+    heads: Positive = Field(description="Attention heads.")
+    kv_heads: Positive = Field(description="Key and value heads.")
+    head_dim: Positive = Field(description="Width of a head.")
+    vocabulary: Positive = Field(description="Tokens of the embedding, padding included.")
 
 
 class PretrainedRole(Settings):
@@ -26,6 +39,7 @@ class PretrainedRole(Settings):
         description="Commit of the hub repository, 40 hex digits; null for a local folder."
     )
     parameters: Positive = Field(description="Number of parameters, for plans and memory estimates.")
+    shape: HubShape = Field(description="Architecture, for memory estimates before the model is here.")
 
 
 class PretrainRole(Settings):
@@ -82,16 +96,43 @@ class DataSettings(Settings):
 Role = Annotated[PretrainedRole | PretrainRole, Field(discriminator="source")]
 
 
+class VllmSettings(Settings):
+    """What the vLLM engine needs beside what every engine does."""
+
+    gpu_memory_utilization: float = Field(gt=0, le=1, description="Share of the GPU's memory that the engine takes.")
+    max_model_len: Positive | None = Field(
+        description="Longest prompt and completion together, in tokens; null takes the model's own limit."
+    )
+    max_num_batched_tokens: Positive = Field(description="Tokens that one step of the engine processes at most.")
+    enforce_eager: bool = Field(description="No CUDA graphs: slower, starts faster. true on CPU.")
+    prefix_caching: bool = Field(description="Keep the key-value cache of prompt prefixes: retries share theirs.")
+    batch_invariant: bool = Field(
+        description="Kernels whose results do not depend on the batch (Hopper GPUs); slower, reproducible to the token."
+    )
+    cpu_kvcache_gb: float | None = Field(description="Cache of the CPU build, GB; null on GPUs.")
+    lora: Literal["merged", "adapter"] = Field(
+        description="How a LoRA-trained state is sampled: with merged weights, or its base with the adapter."
+    )
+
+
 class EngineSettings(Settings):
     """How completions are generated."""
 
-    backend: Literal["transformers"] = Field(description="The engine that samples.")
+    backend: Literal["transformers", "vllm"] = Field(description="The engine that samples.")
     dtype: Literal["float32", "bfloat16"] = Field(
         description="Weights and arithmetic. Text is reproducible across batch sizes in float32 only."
     )
     device: Literal["cpu", "cuda"] = Field(description="Where the model runs.")
     threads: Positive = Field(description="CPU threads of a model job. Part of the result: sums are ordered by it.")
     batch_size: Positive = Field(description="Prompts in flight at once.")
+    vllm: VllmSettings | None = Field(description="Settings of the vLLM engine; null with backend: transformers.")
+
+    @model_validator(mode="after")
+    def _backend(self) -> EngineSettings:
+        if (self.backend == "vllm") != (self.vllm is not None):
+            need = "given with backend: vllm" if self.backend == "vllm" else f"null with backend: {self.backend}"
+            raise ValueError(f"vllm must be {need}")
+        return self
 
 
 class SamplingSettings(Settings):
@@ -164,6 +205,12 @@ class TuningSettings(Settings):
     weight_decay: float = Field(ge=0, description="AdamW's weight decay. Not stated by the sources.")
     max_grad_norm: float = Field(gt=0, description="Gradient clipping. Not stated by the sources.")
     max_length: Positive = Field(description="Longest example in tokens; longer ones are an error.")
+    packing: bool = Field(description="Put several examples into one row, without attention across them.")
+    gradient_checkpointing: bool = Field(description="Compute activations again instead of keeping them: less memory.")
+    checkpoint_steps: Positive = Field(description="Steps between the checkpoints that a killed job resumes from.")
+    fsdp: bool = Field(
+        description="Shard weights, gradients and optimizer over the GPUs of the job (FSDP); false: every GPU has a copy."
+    )
     lora_rank: Positive | None = Field(description="LoRA rank (16 in the sources); null with full.")
     lora_alpha: Positive | None = Field(description="LoRA alpha (32 in one place); null with full.")
     lora_dropout: float | None = Field(description="LoRA dropout. Not stated by the sources; null with full.")
@@ -263,8 +310,20 @@ class Scale(Settings):
     training: TrainingSettings = Field(description="Training.")
     evaluation: EvaluationSettings = Field(description="Evaluation.")
     verifier: VerifierSettings = Field(description="Grading.")
+    share_engine_start: bool = Field(
+        description="One job samples the retries of a state with all its prompts, so that the model is loaded once. "
+        "false: a job for each prompt, so that one prompt can be made or changed without the others."
+    )
     resources: dict[str, ResourceSettings] = Field(
-        description="Scheduler requests by stage; `default` serves the stages that are not named."
+        description="Scheduler requests by stage (`train`), stage and role (`train.medium`), or stage, role and tuning "
+        "(`train.medium.lora`); the most specific entry counts, and `default` serves the stages that are not named."
+    )
+    resource_growth: float = Field(
+        ge=1, description="Factor on memory and time at each retry of a job that Slurm ended (profile key `retries`)."
+    )
+    variants: list[GridGroup] = Field(
+        description="Cells of this scale beside the grid of config.yaml: readings on which the sources contradict "
+        "themselves. Claims show them as variants."
     )
     throughput: ThroughputSettings = Field(description="Figures for `piretry plan`.")
 
@@ -272,7 +331,20 @@ class Scale(Settings):
     def _complete(self) -> Scale:
         if "default" not in self.resources:
             raise ValueError("resources has no entry 'default'")
+        for key in self.resources:
+            _, *parts = key.split(".")
+            if parts and parts[0] not in self.roles:
+                raise ValueError(f"resources.{key}: {parts[0]!r} is not a role of this scale")
+            if parts[1:] and parts[1] not in self.training.tunings:
+                raise ValueError(f"resources.{key}: {parts[1]!r} is not a tuning of this scale")
+            if len(parts) > 2:
+                raise ValueError(f"resources.{key}: write stage, stage.role or stage.role.tuning")
         lacking = [method for method in METHODS[:4] if method not in self.selection]
         if lacking:
             raise ValueError(f"selection has no entry for {', '.join(lacking)}")
         return self
+
+    def asks(self, stage: str, role: str | None = None, tuning: str | None = None) -> ResourceSettings:
+        """What a job of `stage` asks of the scheduler, for `role` and (training only) `tuning`."""
+        keys = [f"{stage}.{role}.{tuning}", f"{stage}.{role}", stage, "default"]
+        return next(self.resources[key] for key in keys if key in self.resources)

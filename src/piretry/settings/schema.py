@@ -10,14 +10,16 @@ from piretry.claims.model import ClaimsFile
 from piretry.settings.config import Config
 from piretry.settings.model import Settings
 from piretry.settings.scale import Scale
+from piretry.settings.site import SiteSettings
 
 FILES: dict[str, type[Settings]] = {
     "docs/schema/config.schema.json": Config,
     "docs/schema/scale.schema.json": Scale,
     "docs/schema/claims.schema.json": ClaimsFile,
+    "docs/schema/site.schema.json": SiteSettings,
 }
 GUIDE = "docs/configuration.md"
-_TITLES = {"config": "config.yaml", "scale": "scales/*.yaml", "claims": "report/claims.yaml"}
+_TITLES = {"config": "config.yaml", "scale": "scales/*.yaml", "claims": "report/claims.yaml", "site": "slurm/site.yaml"}
 
 
 def generated() -> dict[str, str]:
@@ -51,9 +53,9 @@ def _guide() -> str:
     parts = [
         "# Configuration",
         "",
-        "Generated from the settings classes by `piretry schema`; a test fails when it drifts. Three files are read:",
-        "`config.yaml` (grid, seeds, scale, statistics), one file of `scales/` (what the roles are bound to) and",
-        "`report/claims.yaml` (what was claimed). All are validated when the workflow is parsed; unknown keys are",
+        "Generated from the settings classes by `piretry schema`; a test fails when it drifts. Read are:",
+        "`config.yaml` (grid, seeds, scale, statistics), one file of `scales/` (what the roles are bound to),",
+        "`report/claims.yaml` (what was claimed) and, on a cluster, `slurm/site.yaml` (where jobs go). All are validated when the workflow is parsed; unknown keys are",
         "refused.",
         "",
     ]
