@@ -142,6 +142,7 @@ def _select(job: Publication, task: Task, root: Path) -> None:
 
 def _completions(job: Publication, task: Task, root: Path, draw: random.Random, samples: int) -> None:
     settings, rows = task.settings, []
+    tables: dict[str, list[CompletionRow]] = {}
     state = State.parse(settings["state"])
     problems = read_problems(root / task.inputs["problems"])
     skill = _skill(state)
@@ -156,7 +157,11 @@ def _completions(job: Publication, task: Task, root: Path, draw: random.Random, 
         before = read_completions(root / task.inputs["attempts"])
         failed = {row.problem_id for row in before if not row.correct}
         if task.stage == "retry":
-            rows = _retries(draw, [p for p in problems if p.problem_id in failed], skill / 2, settings["k"])
+            unsolved = [problem for problem in problems if problem.problem_id in failed]
+            tables = {
+                prompt: _retries(draw, unsolved, skill / 2, asked["k"]) for prompt, asked in settings["prompts"].items()
+            }
+            rows = [row for table in tables.values() for row in table]
         else:
             known = {problem.problem_id: problem for problem in problems}
             for row in read_completions(root / task.inputs["retries"]):
@@ -167,7 +172,8 @@ def _completions(job: Publication, task: Task, root: Path, draw: random.Random, 
         completion_tokens=sum(row.completion_tokens for row in rows),
         completions=len(rows),
     )
-    write_completions(job.temporary("completions"), rows)
+    for name, table in (tables or {"completions": rows}).items():
+        write_completions(job.temporary(name), table)
 
 
 def _retries(draw: random.Random, problems: list[Problem], skill: float, k: int) -> list[CompletionRow]:

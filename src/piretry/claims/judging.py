@@ -204,6 +204,9 @@ def claim_result(judge_: Judge, claim: Claim, family: Sequence[Claim], common: M
         measured, unit = judge_.quantities.get(stated), UNITS[stated.measure]
         numbers_ = numbers(measured.estimate, unit.factor)
         result["measured"] = {"label": stated.label, "measure": stated.measure, "unit": unit.name, **numbers_}
+    result["variants"] = [
+        {"says": variant.says, **judge_.quantities.describe(variant.of)} for variant in claim.variants
+    ]
     return result
 
 
@@ -370,6 +373,7 @@ def _nothing(verdict: str) -> dict[str, Any]:
         "measured": None,
         "quantities": [],
         "tests": [],
+        "variants": [],
         "n": None,
         "seeds": [],
         "mde": None,

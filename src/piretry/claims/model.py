@@ -126,6 +126,13 @@ Test = Annotated[
 ]
 
 
+class Variant(Settings):
+    """Another reading of a claim's cell, measured beside it where the scale has the cell; it decides no verdict."""
+
+    says: str = Field(description="What is read differently, and where the sources say so.")
+    of: Quantity = Field(description="The quantity under that reading.")
+
+
 class Claim(Settings):
     """One checkable sentence of the FAQ."""
 
@@ -137,6 +144,9 @@ class Claim(Settings):
     statistic: str = Field(description="Name of the statistic, for people.")
     family: str = Field(description="Claims of one family share Holm's correction.")
     tests: list[Test] = Field(default=[], description="All must pass for the claim to be reproduced.")
+    variants: list[Variant] = Field(
+        default=[], description="Readings on which the sources contradict themselves; scales list such cells in `variants`."
+    )
     not_run: str | None = Field(default=None, description="Why no cell of this claim can be run yet; null when it can.")
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from piretry.claims.model import (
+    Claim,
     ClaimsFile,
     EquivalenceTest,
     Quantity,
@@ -20,6 +21,7 @@ from piretry.claims.model import (
     Test,
     TrendTest,
     ValueTest,
+    Variant,
 )
 from piretry.errors import PiretryError, nearest
 from piretry.grid.names import Arm, State
@@ -64,6 +66,10 @@ class Project:
                 seeds = (*found.get(arm, ()), *self.config.seeds[group.seeds])
                 found[arm] = tuple(dict.fromkeys(seeds))
         return found
+
+    def variants(self, claim: Claim) -> list[Variant]:
+        """The other readings of `claim` that this scale has cells for."""
+        return [v for v in claim.variants if State.of(v.of.series, 0).arm in self.arms]
 
     @cached_property
     def cells(self) -> list[State]:

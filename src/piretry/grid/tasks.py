@@ -243,9 +243,12 @@ def judge(project: Project, name: str) -> Task:
     claim = project.claims.claim(name)
     family = [member for member in project.claims.family_of(claim) if not member.not_run]
     files = {key: value for member in family for key, value in _claim_files(project, member).items()}
+    variants = project.variants(claim)
+    for variant in variants:
+        files |= _quantity_files(project, variant.of, project.seeds(variant.of.series))
     settings = {
         **common,
-        "claim": claim.plain(),
+        "claim": {**claim.plain(), "variants": [variant.plain() for variant in variants]},
         "family": [member.plain() for member in family],
         "files": files,
     }

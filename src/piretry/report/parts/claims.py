@@ -100,6 +100,7 @@ class ClaimView:
     primary: str
     quantities: list[QuantityView]
     tests: list[TestView]
+    variants: list[tuple[str, str, str]]
     tables: list[str]
     command: str
     target: str
@@ -140,11 +141,23 @@ def claim_view(results: Results, claim: Mapping[str, Any], path: str) -> ClaimVi
             for quantity, point in zip(claim["quantities"], points, strict=True)
         ],
         tests=[_test(test, claim["reading"]) for test in claim["tests"]],
+        variants=_variants(claim, declared),
         tables=list(claim.get("tables") or ()),
         command=rebuild_command(results, claim["target"]),
         target=claim["target"],
         chain=chain_view(results, path, [file for q in claim["quantities"] for file in q.get("files") or ()]),
     )
+
+
+def _variants(claim: Mapping[str, Any], declared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Every declared other reading of the claim's cell: what it is, its cell, and its value (empty: not run here)."""
+    measured = {variant["label"]: variant for variant in claim.get("variants") or ()}
+    rows = []
+    for variant in declared.get("variants") or ():
+        series = variant["of"]["series"]
+        found = measured.get(f"{variant['of']['measure']} {series}")
+        rows.append((variant["says"], series, estimate(found, found["unit"]) if found else ""))
+    return rows
 
 
 def measured_text(claim: Mapping[str, Any]) -> str:
