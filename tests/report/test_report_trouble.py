@@ -117,7 +117,7 @@ def test_tables_that_were_divided_over_jobs_are_counted_once(built: Built, copy:
             settings=task.settings,
             modules=("piretry.completions",),
         ) as job:
-            write_completions(job.temporary("completions"), own(read_completions(copy / whole), task.settings))
+            write_completions(job.temporary("bare"), own(read_completions(copy / whole), task.settings))
     run_task(gather(project, "small/base/s42", "retries-bare"), copy, ["piretry", "gather"])
     assert (copy / whole).read_bytes() == before
 

@@ -132,6 +132,22 @@ def test_divided_sampling_gives_the_same_table(finished: Project) -> None:
     shutil.rmtree(finished.home / "divided")
 
 
+def test_prompts_of_a_state_share_a_job_where_the_scale_says_so(finished: Project) -> None:
+    texts = {name: (finished.home / name).read_text() for name in ("scales/mini.yaml", "config.yaml")}
+    finished.edit("scales/mini.yaml", lambda s: s.update(share_engine_start=True))
+    finished.edit("config.yaml", lambda c: c["grid"][0].update(prompts=["bare", "gold"]))
+    state = "small/base/s42"
+    target = f"shared/mini/{state}/retries-gold.parquet"
+    planned = finished.planned(target, "--config", "results=shared")
+    finished.snakemake(target, "--config", "results=shared")
+    for name, text in texts.items():
+        (finished.home / name).write_text(text)
+    assert planned["retry_bare_gold"] == 1 and "retry" not in planned
+    bare = f"{state}/retries-bare.parquet"
+    assert (finished.home / "shared/mini" / bare).read_bytes() == (finished.results / bare).read_bytes()
+    shutil.rmtree(finished.home / "shared")
+
+
 def test_a_configuration_mistake_is_one_sentence_before_any_job(finished: Project) -> None:
     done = finished.snakemake("-n", "all", "--config", "scale=minni", check=False)
     assert done.returncode != 0
