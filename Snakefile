@@ -6,9 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 from piretry.errors import PiretryError
 from piretry.grid import names, paths
-from piretry.grid.preflight import preflight
+from piretry.grid.containers import Containers
+from piretry.grid.preflight import before_jobs, preflight
 from piretry.grid.project import load_project
 from piretry.grid.rules import Rules
 
@@ -22,10 +25,17 @@ configfile: "config.yaml"
 try:
     PROJECT = load_project(Path(workflow.basedir), config)
     preflight(PROJECT.results)
+    CONTAINERS = Containers(
+        PROJECT,
+        used=DeploymentMethod.APPTAINER
+        in workflow.deployment_settings.deployment_method,
+    )
+    # On a node this is the Snakemake of one job: it sees that job's GPUs, and its `apptainer exec` reads these.
+    os.environ.update(CONTAINERS.environment())
 except PiretryError as error:
     sys.exit(f"piretry: {error}")
 
-R = Rules(PROJECT)
+R = Rules(PROJECT, CONTAINERS)
 
 
 wildcard_constraints:
@@ -37,6 +47,12 @@ wildcard_constraints:
     table=r"[a-z0-9_]+",
 
 
+onstart:
+    # Snakemake calls this once, before the first job and not in a dry run.
+    before_jobs(PROJECT, CONTAINERS, set(workflow.dag_settings.targets))
+
+
+include: "rules/images.smk"
 include: "rules/data.smk"
 include: "rules/base.smk"
 
@@ -54,6 +70,11 @@ else:
 include: "rules/train.smk"
 include: "rules/claims.smk"
 include: "rules/report.smk"
+
+
+localrules:
+    all,
+    fetch,
 
 
 rule all:

@@ -21,7 +21,7 @@ rule prepare:
     message:
         "prepare: training pool and held-out problems"
     shell:
-        "piretry prepare --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+        "piretry prepare --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule overlap:
@@ -46,4 +46,4 @@ rule overlap:
     message:
         "overlap: matches between training pool and held-out problems"
     shell:
-        "piretry overlap --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+        "piretry overlap --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

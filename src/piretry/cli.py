@@ -1,4 +1,4 @@
-"""The `piretry` command: one verb a stage, plus plan, status, claims, audit, grade and schema.
+"""The `piretry` command: one verb a stage, plus plan, status, claims, audit, grade, image, init, recover and schema.
 
 A stage's verb runs one task: `piretry attempt small/base/s42` resolves it from config.yaml in the working directory;
 the workflow passes the resolved task itself with --task.
@@ -17,6 +17,8 @@ from piretry.errors import PiretryError, nearest
 from piretry.grid.project import Project, load_project
 from piretry.grid.task import Task
 from piretry.grid.tasks import BUILDERS
+from piretry.images import cli as images
+from piretry.slurm import commands as slurm
 
 STAGE_HELP = {
     "prepare": "make the training pool and the held-out problems",
@@ -105,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     regrade.add_argument("--problems", type=Path, required=True, help="the problems table with the gold answers")
     regrade.set_defaults(run=_regrade)
 
+    images.add_parser(verbs)
+    slurm.add_parsers(verbs)
+
     schema = verbs.add_parser("schema", help="write the JSON schemas and docs/configuration.md")
     schema.add_argument("--home", type=Path, default=Path(), help="the checkout (default: here)")
     schema.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is out of date")
@@ -125,6 +130,7 @@ def _stage_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser], st
         parser.add_argument("--table", default="attempts", help="completions table, e.g. retries-bare")
     parser.add_argument("--task", help="the resolved task as JSON, as the workflow passes it")
     parser.add_argument("--root", type=Path, help="results folder of the scale; goes with --task")
+    parser.add_argument("--code", help="digest that the stage's code must have, as the workflow took it")
     _project_options(parser)
     parser.set_defaults(run=_stage, stage=stage)
 
@@ -158,6 +164,10 @@ def _stage(options: argparse.Namespace) -> int:
         task = BUILDERS[options.stage](project, *arguments)
     if task.stage != options.stage:
         raise PiretryError(f"--task is a task of stage {task.stage!r}, but the verb is {options.stage!r}.")
+    if options.code is not None:
+        from piretry.images.guard import check_code
+
+        check_code(task.modules, options.code)
     run_task(task, root, ["piretry", *sys.argv[1:]])
     return 0
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from piretry.grid import paths, tasks
+from piretry.grid.containers import Containers
 from piretry.grid.names import STATE_PATTERN, TABLE_STAGES
 from piretry.grid.project import Project
 from piretry.grid.task import Task
 from piretry.provenance.code import code_digest
 from piretry.settings.scale import ResourceSettings
-from piretry.settings.site import Images
 
 Wildcards = Any
 
@@ -47,9 +47,10 @@ class SharedRetries:
 class Rules:
     """Builds tasks for rules and remembers them: Snakemake asks for inputs, params and resources separately."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, containers: Containers) -> None:
         self.project = project
         self.site = project.site
+        self.containers = containers
         self._tasks: dict[tuple[str, tuple[str, ...]], Task] = {}
 
     def task(self, stage: str, *target: str) -> Task:
@@ -72,11 +73,12 @@ class Rules:
         return inputs
 
     def params(self, stage: str, *names: str, **fixed: str | None) -> dict[str, Callable[[Wildcards], str]]:
-        """The params of a rule: `task` as JSON, the results folder, and the digest of the code that the stage runs."""
+        """The params of a rule: `task` as JSON, the results folder, the code digest of the stage, and the image."""
         return {
             "root": lambda wildcards: str(self.project.results),
             "task": lambda wildcards: self._of(stage, names, fixed, wildcards).to_json(),
             "code": lambda wildcards: code_digest(self._of(stage, names, fixed, wildcards).modules),
+            "image": lambda wildcards: self.containers.identity(self._of(stage, names, fixed, wildcards)),
         }
 
     def output(self, template: str) -> str:
@@ -123,8 +125,7 @@ class Rules:
 
     def image(self, stage: str, *names: str, **fixed: str | None) -> Callable[[Wildcards], str]:
         """The container of a job: the GPU image where it asks for GPUs, else the CPU image."""
-        images = self.site.images if self.site else Images(cpu="images/cpu.sif", gpu="images/gpu.sif")
-        return lambda wildcards: images.gpu if self._asked(stage, names, fixed, wildcards).gpus else images.cpu
+        return lambda wildcards: self.containers.path(self._of(stage, names, fixed, wildcards))
 
     def roles(self, source: str) -> str:
         """A wildcard constraint: the roles whose base comes from `source`, or one that matches nothing."""

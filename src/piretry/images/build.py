@@ -1,0 +1,182 @@
+"""Builds an image with Apptainer: `piretry image build cpu`, which the rule in rules/images.smk runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from piretry.errors import PiretryError, nearest
+from piretry.images.apptainer import find_apptainer, image_labels
+from piretry.images.definition import Definition
+from piretry.images.mirror import RELEASE, apt_mirror
+from piretry.images.sidecar import ImageFile, read_image, write_sidecar
+from piretry.images.wheels import collect_wheels
+from piretry.provenance import environment
+from piretry.provenance.hashing import sha256_file
+from piretry.provenance.model import Checkout
+
+FOLDER = "images"
+BOOTSTRAPS = ("docker", "debootstrap", "localimage")
+# What an image starts from where the caller names nothing: the official image of its Python, on Debian 12.
+DOCKER_IMAGE = "python:3.11-slim-bookworm"
+# zstd at its fastest. Kernels since 4.14 and squashfuse mount it.
+FAST = ("-comp", "zstd", "-Xcompression-level", "1")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How an image is built; none of this decides which packages it holds.
+
+    Args:
+        bootstrap: where the base system comes from: "docker" (a registry), "debootstrap" (a Debian mirror, needs root),
+            "localimage" (an image file).
+        origin: what to start from: for docker the image's name, for localimage the path of a .sif file.
+        mirror: the Debian mirror of debootstrap; None takes the one of this machine's apt.
+        online: let pip run inside the image with its own configuration, instead of collecting wheels here first.
+        fresh: build from nothing also where only the code of the package has changed.
+        gzip: compress as every Apptainer can read it, instead of fast.
+        arguments: more arguments of `apptainer build`, e.g. ``("--fakeroot",)`` or ``("--userns",)``.
+    """
+
+    bootstrap: str = "docker"
+    origin: str | None = None
+    mirror: str | None = None
+    online: bool = False
+    fresh: bool = False
+    gzip: bool = False
+    arguments: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.bootstrap not in BOOTSTRAPS:
+            raise PiretryError(f"An image cannot start from {self.bootstrap!r}.{nearest(self.bootstrap, BOOTSTRAPS)}")
+        if self.bootstrap == "localimage" and not (self.origin and Path(self.origin).exists()):
+            raise PiretryError(f"--bootstrap localimage needs --from, an existing image file, and got {self.origin!r}.")
+        if self.bootstrap == "debootstrap" and os.geteuid() != 0:
+            raise PiretryError(
+                "--bootstrap debootstrap needs root, and this is an ordinary user. Use docker (the default) where a "
+                "container registry is reached, or localimage with --from and any image that has Python 3.11."
+            )
+
+
+def build_image(kind: str, home: Path, options: BuildOptions | None = None, output: Path | None = None) -> ImageFile:
+    """Build the image `kind` of the checkout `home` as ``home/images/{kind}.sif`` (or `output`), with its sidecar.
+
+    An image that holds the same packages and code already is left alone. Where only the code differs, the packages are
+    taken from the image that is there, which needs no index and no base system. The image appears whole or not at all.
+
+    Raises PiretryError when Apptainer is missing, a choice of `options` cannot work here, or the build fails.
+    """
+    options = options or BuildOptions()
+    checkout = environment.checkout((home / "src/piretry/__init__.py").resolve())
+    target = output or home / FOLDER / f"{kind}.sif"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{target.name}-"
+    with _one_at_a_time(target), tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as scratch:
+        for leftover in target.parent.glob(f"{prefix}*"):  # of a build that was killed: only one runs at a time
+            if leftover.name != Path(scratch).name:
+                shutil.rmtree(leftover, ignore_errors=True)
+        # What goes in is what the digests are taken of, also when someone edits the checkout meanwhile.
+        definition = Definition(kind, home).copy(Path(scratch) / "source")
+        labels = {} if options.fresh or not target.is_file() else image_labels(target)
+        if labels.get("piretry.environment") != definition.environment_digest:
+            return _build(definition, checkout, target, options, {})
+        if labels.get("piretry.code") == definition.code_digest:
+            print(f"{target} is up to date.", file=sys.stderr)
+            known = read_image(target)
+            return write_sidecar(target, known.sha256, {**known.build, **_facts(definition, labels)})
+        print(f"{target} holds the same packages and other code: only the code is replaced.", file=sys.stderr)
+        return _build(definition, checkout, target, options, labels)
+
+
+def _build(
+    definition: Definition, checkout: Checkout, target: Path, options: BuildOptions, before: Mapping[str, str]
+) -> ImageFile:
+    """Build `target`: from nothing, or from itself when `before` (its labels) is not empty.
+
+    `definition` is a copy of `checkout` that nobody else knows; the folder above it is for what the build makes.
+    """
+    draft, wheels = definition.home.parent / "image.sif", definition.home.parent / "wheels"
+    if not options.online:
+        collect_wheels(definition, wheels, only_build=bool(before))
+    arguments = {
+        **_origin(options, target if before else None),
+        "PIP_OPTIONS": "--no-cache-dir" if options.online else "--no-cache-dir --no-index --find-links /mnt",
+        "COMMIT": checkout.commit or "unknown",
+        "DIRTY": {True: "true", False: "false", None: "null"}[checkout.dirty],
+        "ENVIRONMENT": definition.environment_digest,
+        "CODE": definition.code_digest,
+        "BUILT_FROM": before.get("piretry.built-from") or options.bootstrap,
+    }
+    command = [find_apptainer(), "build", "--force", *options.arguments]
+    command += [] if options.gzip else ["--mksquashfs-args", shlex.join(FAST)]
+    command += [] if options.online else ["--bind", f"{wheels.resolve()}:/mnt:ro"]
+    command += [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
+    command += [str(draft.resolve()), str(definition.file.relative_to(definition.home))]
+    _run(command, definition.home)
+    facts = _facts(definition, image_labels(draft))
+    if before:  # the packages are still those of the image that installed them
+        facts["environment_image"] = read_image(target).environment
+    sha256 = sha256_file(draft)
+    draft.replace(target)
+    return write_sidecar(target, sha256, facts)
+
+
+def _facts(definition: Definition, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What the sidecar says of a build: from the image's own labels, and the digests of the code of `definition`."""
+    return {
+        "kind": definition.kind,
+        "definition_sha256": sha256_file(definition.file),
+        "lock_sha256": sha256_file(definition.lock),
+        "environment_sha256": definition.environment_digest,
+        "code_sha256": definition.code_digest,
+        "code": definition.code,
+        "commit": labels.get("piretry.commit"),
+        "dirty": json.loads(labels.get("piretry.dirty", "null")),
+        "built_from": labels.get("piretry.built-from"),
+        "apptainer": labels.get("org.label-schema.usage.apptainer.version"),
+        "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _origin(options: BuildOptions, base: Path | None) -> dict[str, str]:
+    """The build arguments that fill the header of a definition."""
+    if base is not None:
+        return {"BOOTSTRAP": "localimage", "FROM": str(base.resolve())}
+    found = {"BOOTSTRAP": options.bootstrap, "FROM": options.origin or DOCKER_IMAGE}
+    if options.bootstrap == "debootstrap":
+        found |= {"FROM": RELEASE, "MIRROR": options.mirror or apt_mirror()}
+    if options.bootstrap == "localimage":
+        found["FROM"] = str(Path(found["FROM"]).resolve())
+    return found
+
+
+def _run(command: list[str], home: Path) -> None:
+    print(f"+ {shlex.join(command)}", file=sys.stderr, flush=True)
+    # Host variables of Apptainer (binds, --nv) are for jobs and can break a build.
+    unwanted = ("APPTAINER_BIND", "APPTAINER_NV", "SINGULARITY_BIND", "SINGULARITY_NV")
+    clean = {key: value for key, value in os.environ.items() if key not in unwanted}
+    done = subprocess.run(command, cwd=home, env=clean, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise PiretryError(
+            f"apptainer build ended with status {done.returncode}; what it said stands above. The image was not "
+            "changed. containers/README.md says how to build without root, without a registry and without an index."
+        )
+
+
+@contextmanager
+def _one_at_a_time(target: Path) -> Iterator[None]:
+    with target.with_name(f".{target.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
