@@ -200,3 +200,66 @@ def test_the_real_claims_file_declares_every_claim_with_a_test_or_a_reason() -> 
     for one in claims.claims:
         assert one.not_run or one.tests_for("direction"), one.id
         assert one.not_run or one.tests_for("paper"), one.id
+
+
+def _solutions(folder: Folder, series: str, kinds: int, rights: int, second: str) -> None:
+    """An evaluation of 60 problems with 4 samples each, `rights` of them correct, written in `kinds` ways."""
+    for seed in SEEDS:
+        rows = []
+        for number in range(60):
+            row = replace(ROW, problem_id=f"p{number:04d}")
+            rows.append(replace(row, decoding="greedy"))
+            for sample in range(4):
+                right = sample < rights
+                rows.append(
+                    replace(
+                        row,
+                        sample=sample,
+                        completion=f"{(sample + number + seed) % kinds} + {number} = 7",
+                        verdict="correct" if right else "wrong",
+                        second_opinion="correct" if right or second == "errs" else "wrong",
+                    )
+                )
+        folder._write(f"eval {series}/s{seed}", rows)
+
+
+def test_diversity_compares_domains_at_equal_numbers_of_correct_samples(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    _solutions(folder, "small/base", kinds=4, rights=4, second="agrees")
+    _solutions(folder, "prover/base", kinds=1, rights=3, second="errs")
+    claim = _lean_claim(
+        {
+            "test": "sign",
+            "greater": {"measure": "diversity", "series": "small/base", "size": 2},
+            "smaller": {"measure": "diversity", "series": "prover/base", "size": 2},
+        }
+    )
+    result = claim_result(folder.judge(), claim, [claim], COMMON)
+    assert result["verdict"] == "reproduced"
+    # Four different solutions: any two differ, share 2 of 2. All the same: 1 of 2, whatever their number.
+    assert [quantity["value"] for quantity in result["quantities"]] == [pytest.approx(100.0), pytest.approx(50.0)]
+
+
+@pytest.mark.parametrize(("threshold", "verdict"), [(5.0, "reproduced"), (60.0, "not reproduced")])
+def test_disagreement_is_judged_against_its_declared_threshold(tmp_path: Path, threshold: float, verdict: str) -> None:
+    folder = Folder(tmp_path)
+    _solutions(folder, "prover/base", kinds=2, rights=3, second="errs")
+    of = {"measure": "disagreement", "series": "prover/base"}
+    claim = _lean_claim({"test": "above", "of": of, "threshold": threshold})
+    result = claim_result(folder.judge(), claim, [claim], COMMON)
+    assert result["measured"]["value"] == pytest.approx(25.0), "one of four samples is accepted by the heuristic alone"
+    assert result["verdict"] == verdict
+
+
+def test_diversity_without_enough_correct_samples_is_a_sentence(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    _solutions(folder, "prover/base", kinds=1, rights=1, second="agrees")
+    of = {"measure": "diversity", "series": "prover/base", "size": 2}
+    claim = _lean_claim({"test": "above", "of": of, "threshold": 1.0})
+    with pytest.raises(PiretryError, match=r"only 0 held-out problems have 2 correct samples.*Raise evaluation\.samples"):
+        claim_result(folder.judge(), claim, [claim], COMMON)
+
+
+def _lean_claim(test: dict[str, object]) -> Claim:
+    head = dict.fromkeys(("section", "question", "says", "published", "statistic"), "a test")
+    return Claim.model_validate({"id": "lean-test", "family": "lean", **head, "tests": [test]})

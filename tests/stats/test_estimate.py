@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from scipy import stats
 
 from piretry.stats import assumed_seed_variance, fit, linearised_estimate, mean_estimate, pool_seed_variance
 from piretry.stats.bootstrap import bootstrap_means
+from piretry.stats.estimate import independent_difference
 from piretry.stats.variance import MeanSquares, components, mean_squares, variance_of_mean
 
 
@@ -293,3 +295,26 @@ def test_importing_the_rules_needs_no_scipy():
     """A judging job starts in the time that numpy needs."""
     code = "import sys, piretry.claims.rules; sys.exit(any(m in sys.modules for m in ('scipy', 'pandas', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_independent_means_are_compared_as_welch_does() -> None:
+    draw = np.random.default_rng(5)
+    first, second = draw.normal(0.1, 0.2, (1, 80)), draw.normal(0.0, 0.4, (1, 30))
+    unbounded = (-math.inf, math.inf)
+    one, two = (mean_estimate(values, bounds=unbounded, bootstrap=0) for values in (first, second))
+    found = independent_difference(one, two, bounds=unbounded)
+    welch = stats.ttest_ind(first[0], second[0], equal_var=False)
+    low, high = welch.confidence_interval(0.95)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    assert found.p_value == pytest.approx(welch.pvalue)
+    assert found.df == pytest.approx(welch.df)
+
+
+def test_a_difference_of_independent_means_is_no_surer_than_its_parts() -> None:
+    rare = np.zeros((3, 100))
+    rare[0, 0] = 1.0  # one departure: exact bounds
+    one = mean_estimate(rare, bounds=(0.0, 1.0), bootstrap=0)
+    two = mean_estimate(np.zeros((3, 100)), bounds=(0.0, 1.0), bootstrap=0)
+    assert one.sparse and two.sparse
+    found = independent_difference(one, two)
+    assert found.high - found.low > one.high - one.low

@@ -12,6 +12,7 @@ import numpy as np
 
 from piretry.claims.measure import Tables
 from piretry.claims.model import (
+    AboveTest,
     Claim,
     Control,
     CountTest,
@@ -27,6 +28,7 @@ from piretry.claims.rules import (
     PER_1000,
     PERCENT,
     PP,
+    AboveEvidence,
     CountEvidence,
     Decision,
     EquivalenceEvidence,
@@ -48,7 +50,7 @@ from piretry.stats.trend import Trend, trend_estimate
 SCHEMA = 1
 NOT_RUN = "not run"
 TREND = Unit("pp per retry index", 100.0)
-UNITS = {"gain": PP, "accuracy": PERCENT, "yield": PER_1000}
+UNITS = {"gain": PP, "accuracy": PERCENT, "yield": PER_1000, "diversity": PERCENT, "disagreement": PERCENT}
 OUTCOMES = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.OPEN: "undecided"}
 CONTROL_VERDICTS = {Outcome.PASS: "same", Outcome.FAIL: "different", Outcome.OPEN: "inconclusive"}
 
@@ -94,6 +96,8 @@ class Judge:
                 return self._ratio(test)
             case EquivalenceTest():
                 return self._equivalence(test)
+            case AboveTest():
+                return self._above(test)
             case TrendTest():
                 return self._trend(test)
             case CountTest():
@@ -139,6 +143,11 @@ class Judge:
         label = " = ".join(quantity.label for quantity in test.of)
         evidence = EquivalenceEvidence(label, pairs, test.margin, unit)
         return Tested(test, evidence, unit.name, dict(numbers(widest, unit.factor)), None)
+
+    def _above(self, test: AboveTest) -> Tested:
+        measured, unit = self.quantities.get(test.of), UNITS[test.of.measure]
+        evidence = AboveEvidence(test.of.label, measured.estimate, test.threshold, unit)
+        return Tested(test, evidence, unit.name, dict(numbers(measured.estimate, unit.factor)), None)
 
     def _trend(self, test: TrendTest) -> Tested:
         seeds = self.tables.seeds(test.series)
@@ -276,7 +285,7 @@ def _described(judge_: Judge, tested: Sequence[Tested]) -> list[dict[str, Any]]:
 def quantities_of(test: Test) -> list[Any]:
     """The quantities that a test compares, in its own order."""
     match test:
-        case ValueTest():
+        case ValueTest() | AboveTest():
             return [test.of]
         case SignTest():
             return [test.greater, test.smaller]
@@ -335,7 +344,7 @@ def _test_row(item: Tested, finding: Finding, decision: Decision) -> dict[str, A
         "p_holm": decision.p_pass_adjusted,
         "estimate": item.estimate,
     }
-    for key in ("published", "tolerance", "margin", "factor"):
+    for key in ("published", "tolerance", "margin", "factor", "threshold"):
         if hasattr(test, key):
             row[key] = getattr(test, key)
     if isinstance(item.evidence, EquivalenceEvidence):

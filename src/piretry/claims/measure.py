@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from piretry.completions import read_columns
 from piretry.errors import PiretryError
+from piretry.stats.diversity import diversity, same_math, same_proof, shared
 
 Array = NDArray[np.float64]
 
@@ -45,6 +46,24 @@ class Evaluation:
         """Mean correctness of each problem, shape (problems,)."""
         verdicts = self.verdicts[decoding]
         return np.array([np.mean([v == "correct" for v in verdicts[name]]) for name in self.problem_ids])
+
+    @cached_property
+    def samples(self) -> list[tuple[str, str, bool]]:
+        """(problem id, completion, whether correct) of every sampled completion."""
+        columns = ("problem_id", "decoding", "completion", "verdict")
+        return [
+            (row["problem_id"], row["completion"], row["verdict"] == "correct")
+            for row in _rows(self.path, columns)
+            if row["decoding"] == "sampled"
+        ]
+
+    def disagreement(self, decoding: str) -> Array:
+        """Share of each problem's completions on which exactly one of the two opinions says correct, (problems,)."""
+        found: dict[str, list[bool]] = {name: [] for name in self.problem_ids}
+        for row in _rows(self.path, ("problem_id", "decoding", "verdict", "second_opinion")):
+            if row["decoding"] == decoding:
+                found[row["problem_id"]].append((row["verdict"] == "correct") != (row["second_opinion"] == "correct"))
+        return np.array([np.mean(found[name]) for name in self.problem_ids])
 
     def matrix(self, decoding: str) -> NDArray[np.str_]:
         """Verdicts of shape (problems, samples)."""
@@ -89,6 +108,22 @@ class Tables:
     def verdicts(self, series: str, seeds: Sequence[int], decoding: str) -> NDArray[np.str_]:
         """Verdict strings of shape (seeds, problems, samples)."""
         return np.stack([self.evaluation(f"{series}/s{seed}").matrix(decoding) for seed in seeds])
+
+    def diversity(self, series: str, seeds: Sequence[int], size: int) -> Array:
+        """Share of distinct solutions among `size` correct sampled completions, shape (seeds, problems), in 0..1.
+
+        On the problems that have so many at every seed; their number may be 0.
+        """
+        key = same_proof if series.startswith("prover/") else same_math
+        measured = [diversity(self.evaluation(f"{series}/s{seed}").samples, key, size) for seed in seeds]
+        problems = shared(measured)
+        return np.array([each.array(problems) for each in measured]).reshape(len(seeds), len(problems))
+
+    def disagreement(self, series: str, seeds: Sequence[int], decoding: str) -> Array:
+        """Share of completions that verifier and second opinion do not both accept or both refuse, (seeds, problems)."""
+        evaluations = [self.evaluation(f"{series}/s{seed}") for seed in seeds]
+        _same_problems([(str(e.path), e.problem_ids) for e in evaluations])
+        return np.stack([evaluation.disagreement(decoding) for evaluation in evaluations])
 
     def yields(self, series: str, seeds: Sequence[int], prompt: str, k: int) -> Array:
         """1 where a problem failed first and a retry up to `k` succeeded, else 0; shape (seeds, training problems)."""

@@ -20,15 +20,18 @@ Reading = Literal["both", "paper", "direction"]
 class Quantity(Settings):
     """One measurable number of one series."""
 
-    measure: Literal["gain", "accuracy", "yield"] = Field(
+    measure: Literal["gain", "accuracy", "yield", "diversity", "disagreement"] = Field(
         description="`gain`: accuracy minus that of the role's base, percentage points. `accuracy`: percent. "
-        "`yield`: problems that fail first and succeed on a retry, per 1,000 problems."
+        "`yield`: problems that fail first and succeed on a retry, per 1,000 problems. `diversity`: distinct solutions "
+        "among `size` correct samples of a problem, percent. `disagreement`: sampled completions on which the verifier "
+        "and its second opinion (for proofs, the heuristic verifier) differ, percent."
     )
     series: str = Field(description="An arm (`small/retry-full/k3/bare/r1`) or a base (`large/base`).")
     prompt: Literal["bare", "gold", "gibberish", "wrong"] | None = Field(
         default=None, description="yield only: the retry prompt."
     )
     k: int | None = Field(default=None, ge=1, description="yield only: retries allowed.")
+    size: int | None = Field(default=None, ge=2, description="diversity only: correct samples that are compared.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Quantity:
@@ -37,6 +40,8 @@ class Quantity(Settings):
             raise ValueError(f"a yield needs 'prompt' (one of {', '.join(PROMPTS)}) and 'k'")
         if self.measure != "yield" and (self.prompt is not None or self.k is not None):
             raise ValueError("'prompt' and 'k' go with measure: yield only")
+        if (self.measure == "diversity") != (self.size is not None):
+            raise ValueError("'size', the number of correct samples compared, goes with measure: diversity")
         if self.measure == "gain" and state.is_base:
             raise ValueError(f"{self.series} is a base: it has no gain, name a cell")
         return self
@@ -93,6 +98,15 @@ class EquivalenceTest(Settings):
     reading: Reading = Field(default="both", description="Scales that apply this test.")
 
 
+class AboveTest(Settings):
+    """Is a quantity greater than a threshold that was declared before any run?"""
+
+    test: Literal["above"]
+    of: Quantity = Field(description="The quantity.")
+    threshold: float = Field(description="The threshold, in the quantity's unit.")
+    reading: Reading = Field(default="both", description="Scales that apply this test.")
+
+
 class TrendTest(Settings):
     """Does the share of retained retries whose success does not repeat rise with the retry index?"""
 
@@ -122,7 +136,7 @@ class CountTest(Settings):
 
 
 Test = Annotated[
-    ValueTest | SignTest | RatioTest | EquivalenceTest | TrendTest | CountTest, Field(discriminator="test")
+    ValueTest | SignTest | RatioTest | EquivalenceTest | AboveTest | TrendTest | CountTest, Field(discriminator="test")
 ]
 
 

@@ -84,8 +84,8 @@ def power_table(project: Project) -> PowerTable:
 
 def _rows(project: Project, claim: Claim, test: Test, alpha: float, known: dict[str, float]) -> list[PowerRow]:
     measured = quantities(test)
-    if isinstance(test, TrendTest) or not measured:
-        return []  # a trend depends on how many retries succeed; a count has no power
+    if isinstance(test, TrendTest) or not measured or measured[0].measure in ("diversity", "disagreement"):
+        return []  # these depend on how many completions succeed; a count has no power
     seeds = len(project.common_seeds(*(quantity.series for quantity in measured)))
     is_yield = measured[0].measure == "yield"
     problems = project.scale.data.train_problems if is_yield else project.scale.data.eval_problems

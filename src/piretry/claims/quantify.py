@@ -13,7 +13,7 @@ from piretry.claims.model import Quantity
 from piretry.errors import PiretryError
 from piretry.grid.names import State
 from piretry.stats.decomposition import Decomposition, decomposition
-from piretry.stats.estimate import Estimate, mean_estimate
+from piretry.stats.estimate import Estimate, independent_difference, mean_estimate
 from piretry.stats.mcnemar import mcnemar
 
 # unit, factor from fractions to the unit, bounds of one problem's value
@@ -21,6 +21,8 @@ MEASURES: dict[str, tuple[str, float, tuple[float, float]]] = {
     "gain": ("pp", 100.0, (-1.0, 1.0)),
     "accuracy": ("%", 100.0, (0.0, 1.0)),
     "yield": ("per 1,000", 1000.0, (0.0, 1.0)),
+    "diversity": ("%", 100.0, (0.0, 1.0)),
+    "disagreement": ("%", 100.0, (0.0, 1.0)),
 }
 OTHER_DECODING = {"sampled": "greedy", "greedy": "sampled"}
 
@@ -79,14 +81,31 @@ class Quantities:
         if quantity.measure == "yield":
             assert quantity.prompt is not None and quantity.k is not None
             return self.tables.yields(quantity.series, seeds, quantity.prompt, quantity.k)
+        if quantity.measure == "disagreement":
+            return self.tables.disagreement(quantity.series, seeds, "sampled")
+        if quantity.measure == "diversity":
+            return self._diversity(quantity, seeds)
         after = self.tables.accuracy(quantity.series, seeds, decoding)
         if quantity.measure == "accuracy":
             return after
         return after - self.tables.accuracy(base_of(quantity.series), seeds, decoding)
 
+    def _diversity(self, quantity: Quantity, seeds: Sequence[int]) -> Array:
+        assert quantity.size is not None
+        values = self.tables.diversity(quantity.series, seeds, quantity.size)
+        if values.shape[1] < 2:
+            raise PiretryError(
+                f"{quantity.series}: only {values.shape[1]} held-out problems have {quantity.size} correct samples at "
+                "every seed, too few to measure diversity. Raise evaluation.samples in the scale file."
+            )
+        return values
+
     def difference(self, first: Quantity, second: Quantity) -> tuple[Estimate, tuple[int, ...], Array]:
-        """first - second, paired by problem and by the seeds that both have."""
+        """first - second, paired by problem and by the seeds that both have; domains differ in both."""
         one, two = self.get(first), self.get(second)
+        if first.measure == "diversity":
+            # Which problems have enough correct samples differs between states, and between domains all of them do.
+            return independent_difference(one.estimate, two.estimate, self.options.level), one.seeds, one.values
         seeds = tuple(seed for seed in one.seeds if seed in two.seeds)
         if not seeds:
             raise PiretryError(
@@ -116,7 +135,7 @@ class Quantities:
             "before": None,
             "after": None,
         }
-        if quantity.measure != "yield":
+        if quantity.measure in ("gain", "accuracy"):
             described |= self._decodings(quantity, measured)
         if quantity.measure == "gain":
             described |= self._gain_details(quantity, measured)

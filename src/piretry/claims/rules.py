@@ -104,6 +104,16 @@ class SignEvidence:
 
 
 @dataclass(frozen=True)
+class AboveEvidence:
+    """A measured value that is claimed to lie above a threshold (in `unit`), whatever the reading."""
+
+    label: str
+    estimate: Estimate
+    threshold: float
+    unit: Unit
+
+
+@dataclass(frozen=True)
 class RatioEvidence:
     """A measured ratio of gains against a published one, within a factor.
 
@@ -137,7 +147,7 @@ class CountEvidence:
     at_most: bool = False
 
 
-Evidence = ValueEvidence | SignEvidence | RatioEvidence | EquivalenceEvidence | CountEvidence
+Evidence = ValueEvidence | SignEvidence | AboveEvidence | RatioEvidence | EquivalenceEvidence | CountEvidence
 
 
 @dataclass(frozen=True)
@@ -243,6 +253,8 @@ def assess(evidence: Evidence, reading: Reading, alpha: float = 0.05) -> Finding
             return _value(evidence, reading, alpha)
         case SignEvidence():
             return _sign(evidence, alpha)
+        case AboveEvidence():
+            return _above(evidence, alpha)
         case RatioEvidence():
             return _ratio(evidence, reading, alpha)
         case EquivalenceEvidence():
@@ -305,6 +317,20 @@ def _sign(evidence: SignEvidence, alpha: float) -> Finding:
         f"it is {more} than 0", f"it is {less} than 0",
         f"its sign is not established (p = {_p(required.p_right)}; {_visible(estimate, alpha, unit)})",
         estimate.mde_at(alpha), Goal(estimate, expected, unit), estimate.notes,
+    )  # fmt: skip
+
+
+def _above(evidence: AboveEvidence, alpha: float) -> Finding:
+    unit, estimate = evidence.unit, evidence.estimate
+    threshold = evidence.threshold / unit.factor
+    p_above = min(1.0, 2.0 * estimate.p_greater(threshold))
+    limit = f"{evidence.threshold:g} {unit.name}"
+    return Finding(
+        evidence.label, p_above, min(1.0, 2.0 * estimate.p_less(threshold)), True, False, True,
+        f"{evidence.label} is {unit.interval(estimate)}; the threshold is {limit}.",
+        f"it is above {limit}", f"it is below {limit}",
+        f"it cannot be told from {limit} (p = {_p(p_above)}; {_visible(estimate, alpha, unit)})",
+        estimate.mde_at(alpha), Goal(estimate, estimate.value - threshold, unit), estimate.notes,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from piretry.claims.model import (
+    AboveTest,
     Claim,
     ClaimsFile,
     EquivalenceTest,
@@ -144,7 +145,7 @@ class Project:
 
 def quantities(test: Test) -> list[Quantity]:
     """Every quantity that `test` looks at."""
-    if isinstance(test, ValueTest):
+    if isinstance(test, ValueTest | AboveTest):
         return [test.of]
     if isinstance(test, SignTest):
         return [test.greater, test.smaller]

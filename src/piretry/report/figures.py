@@ -16,8 +16,9 @@ _AXES = {
     "gain": "gain, percentage points",
     "accuracy": "accuracy, %",
     "yield": "problems that fail, then succeed, per 1,000",
+    "diversity": "distinct solutions among correct samples, %",
 }
-_UNITS = {"gain": "pp", "accuracy": "%", "yield": "per 1,000"}
+_UNITS = {"gain": "pp", "accuracy": "%", "yield": "per 1,000", "diversity": "%"}
 _MARKS = "Dots are measured values, lines their {level} intervals, small ticks single seeds"
 _PUBLISHED = "; diamonds are the published figures"
 

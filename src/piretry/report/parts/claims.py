@@ -314,6 +314,7 @@ def _rule(test: Mapping[str, Any], reading: str) -> str:
         "sign": "the first is the greater",
         "ratio": f"it is within a factor of {number(test.get('factor'))} of {said('published')}",
         "equivalence": f"every difference is within ± {said('margin')}",
+        "above": f"it is above {said('threshold')}",
         "trend": "the share rises with the index",
         "count": "the counts agree",
     }.get(test["test"], "")

@@ -19,7 +19,7 @@ _READINGS = {
 }
 
 
-_PLAIN = ("value", "count", "gain", "accuracy", "yield")  # numbers of the kind that was published
+_PLAIN = ("value", "count", "above", "gain", "accuracy", "yield")  # numbers of the kind that was published
 
 
 @dataclass(frozen=True)
