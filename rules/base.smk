@@ -35,6 +35,7 @@ rule fetch:
         R.output("logs/{role}/base/fetch.log"),
     wildcard_constraints:
         role=R.roles("hub"),
+    localrule: True  # compute nodes have no network
     container:
         R.image("fetch", "role")
     threads: 1

@@ -1,6 +1,30 @@
 # Data: the training pool and the held-out problems, and the training set without what overlaps.
 
 
+rule fetch_dataset:
+    input:
+        R.input("fetch", "split"),
+    output:
+        directory(R.output(paths.SOURCE)),
+        R.record(paths.SOURCE),
+    log:
+        R.output("logs/data/fetch-{split}.log"),
+    wildcard_constraints:
+        split="train|eval",
+    localrule: True  # compute nodes have no network
+    container:
+        R.image("fetch", "split")
+    threads: 1
+    resources:
+        **R.resources("fetch", "split"),
+    params:
+        **R.params("fetch", "split"),
+    message:
+        "fetch: dataset {wildcards.split}"
+    shell:
+        "piretry fetch --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+
+
 rule prepare:
     input:
         R.input("prepare", target=PROJECT.scale.name),

@@ -19,7 +19,7 @@ from piretry.engines.base import Completion, Request, SamplingParams
 from piretry.errors import PiretryError
 from piretry.grid.task import Task
 from piretry.shards import own, shard_of
-from piretry.stages import attempt, gather, retry
+from piretry.stages import attempt, gather, resample, retry
 
 TASK = {
     "state": "small/base/s42",
@@ -159,6 +159,19 @@ def test_prompts_that_share_a_job_get_what_each_gets_alone(tmp_path: Path) -> No
             retry.run(Job(tmp_path, inputs, {"prompts": {prompt: asked}}, "alone"))
             assert read_completions(tmp_path / f"alone-{prompt}")
             assert (tmp_path / f"together-{prompt}").read_bytes() == (tmp_path / f"alone-{prompt}").read_bytes()
+
+
+def test_fresh_attempts_beyond_what_rejection_needs_are_for_failed_problems(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems", problems(30))
+    inputs = {"problems": "problems", "attempts": "whole"}
+    with using(Engine(4)):
+        attempt.run(Job(tmp_path, inputs, {}, "whole"))
+        resample.run(Job(tmp_path, inputs, {"k": 5, "k_failed": 5}, "all"))
+        resample.run(Job(tmp_path, inputs, {"k": 2, "k_failed": 5}, "some"))
+    failed = {row.problem_id for row in read_completions(tmp_path / "whole") if not row.correct}
+    wanted = [row for row in read_completions(tmp_path / "all") if row.sample <= 2 or row.problem_id in failed]
+    assert 0 < len(failed) < 30
+    assert read_completions(tmp_path / "some") == wanted
 
 
 @given(st.lists(st.text(min_size=1), unique=True), st.integers(1, 12))

@@ -24,7 +24,7 @@ STAGE_HELP = {
     "prepare": "make the training pool and the held-out problems",
     "overlap": "find and remove matches between training pool and held-out problems",
     "pretrain": "pretrain the base model of a role from nothing",
-    "fetch": "download or copy the base model of a role at its pinned revision",
+    "fetch": "fetch the base model of a role, or a dataset, at its pinned revision",
     "attempt": "sample a state's first attempts on the training problems",
     "resample": "sample fresh attempts of a state on all training problems",
     "retry": "sample a state's retries after its failed attempts",
@@ -44,7 +44,7 @@ TARGET_HELP = {
     "cost": None,
     "report": None,
     "pretrain": "ROLE",
-    "fetch": "ROLE",
+    "fetch": "ROLE, train or eval",
     "judge": "CLAIM",
     "table": "TABLE",
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from piretry.grid.task import Task
+from piretry.hub import stay_offline
 from piretry.provenance.code import code_digest
 from piretry.provenance.hashing import digest_json
 from piretry.provenance.record import Publication
@@ -113,6 +114,8 @@ def run_task(task: Task, root: Path, command: list[str]) -> None:
     """Run `task` in the results folder `root`; its outputs and their records appear together, or not at all."""
     # Deterministic kernels are asked for before torch is imported; harmless where there is no GPU.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if task.stage != "fetch":
+        stay_offline()
     stage = importlib.import_module(f"piretry.stages.{task.stage}")
     with Publication(
         root=root,

@@ -149,7 +149,7 @@ def _completions(job: Publication, task: Task, root: Path, draw: random.Random, 
     if task.stage == "attempt":
         rows = [_row(draw, problem, skill, "sampled", 0, 0) for problem in problems]
     elif task.stage == "resample":
-        rows = [_row(draw, p, skill, "sampled", 0, s) for p in problems for s in range(1, settings["k"] + 1)]
+        rows = [_row(draw, p, skill, "sampled", 0, s) for p in problems for s in range(1, settings["k_failed"] + 1)]
     elif task.stage == "evaluate":
         rows = [_row(draw, problem, skill + 0.05, "greedy", 0, 0) for problem in problems]
         rows += [_row(draw, p, skill, "sampled", 0, s) for p in problems for s in range(samples)]

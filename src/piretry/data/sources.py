@@ -1,7 +1,8 @@
-"""Where rows come from: a hub dataset at a pinned commit, or a local file; and the loader for any fields.
+"""Where rows come from: the files of a hub dataset that stage fetch has put on disk, or a local file; and the loader
+for any fields.
 
-A hub dataset is fetched file by file with `huggingface_hub`, not with `datasets.load_dataset`: offline, the
-latter falls back to whatever version it has in its cache, and the pinned revision would say something untrue.
+Files are read as they are, not through `datasets.load_dataset`: offline, that falls back to whatever version it has in
+its cache, and the pinned revision would say something untrue.
 """
 
 from __future__ import annotations
@@ -20,10 +21,6 @@ from piretry.settings.data import FileDataset, HubDataset
 from piretry.verifiers.extract import last_box
 
 READABLE = (".jsonl", ".json", ".parquet")
-_USE_A_FILE = (
-    "Where there is no network, fetch the dataset elsewhere and name the file: kind: file, with path and "
-    "sha256, in place of kind: hub."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +89,10 @@ class Dataset:
     files: dict[str, str]  # sha256 of each file that was read, by its name
 
 
-def load_dataset(settings: HubDataset | FileDataset) -> Dataset:
+def load_dataset(settings: HubDataset | FileDataset, folder: Path | None = None) -> Dataset:
     """The problems of a hub dataset or a local file, by the loader of its format.
+
+    `folder` holds the files of a hub dataset, as stage fetch has laid them; a local file needs none.
 
     Rows that are identical in every field that we keep are one problem; the others are counted as
     `identical_row`. Raises PiretryError for a dataset that cannot be had, a file that is absent, damaged or
@@ -107,7 +106,7 @@ def load_dataset(settings: HubDataset | FileDataset) -> Dataset:
         "fields": mapped_problems,
     }
     loader = loaders[settings.format]
-    paths = local_files(settings)
+    paths = local_files(settings, folder)
     dropped: Counter[str] = Counter()
     rows = (row for path in paths for row in read_rows(path))
     problems: dict[str, Problem] = {}
@@ -167,13 +166,13 @@ def mapped_problems(
         yield Problem(problem_id, problem, gold, solution, source, settings.split)
 
 
-def local_files(settings: HubDataset | FileDataset) -> list[Path]:
-    """The files of a dataset on this machine, by name; a hub dataset is fetched where it is not cached.
+def local_files(settings: HubDataset | FileDataset, folder: Path | None) -> list[Path]:
+    """The files of a dataset on this machine, by name; those of a hub dataset lie in `folder`.
 
-    Raises PiretryError when one cannot be had or is not the expected one.
+    Raises PiretryError when one is missing or is not the expected one.
     """
     if isinstance(settings, HubDataset):
-        return _hub_files(settings)
+        return _fetched_files(settings, folder)
     path = Path(settings.path)
     if not path.is_file():
         beside = [other.name for other in path.parent.glob("*") if other.suffix.lower() in READABLE]
@@ -187,39 +186,12 @@ def local_files(settings: HubDataset | FileDataset) -> list[Path]:
     return [path]
 
 
-def _hub_files(settings: HubDataset) -> list[Path]:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        folder = snapshot_download(
-            settings.repo,
-            repo_type="dataset",
-            revision=settings.revision,
-            allow_patterns=list(settings.files),
-        )
-    except RevisionNotFoundError as error:
-        raise PiretryError(
-            f"{settings.label}: the hub has no commit {settings.revision} of {settings.repo}. Take the full "
-            f"commit from the dataset's history on the hub. {_USE_A_FILE}"
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise PiretryError(
-            f"{settings.label}: the hub has no dataset {settings.repo!r} that you may read. Check the "
-            f"spelling, or log in if it is private. {_USE_A_FILE}"
-        ) from error
-    except (HfHubHTTPError, OSError) as error:  # no network, offline mode, nothing or not everything cached
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise PiretryError(
-            f"{settings.label}: commit {settings.revision} of {settings.repo} is neither in the cache nor "
-            f"to be had from the hub ({reason}). {_USE_A_FILE}"
-        ) from error
-    root = Path(folder)
-    paths = sorted({path for pattern in settings.files for path in root.glob(pattern) if path.is_file()})
+def _fetched_files(settings: HubDataset, folder: Path | None) -> list[Path]:
+    paths = sorted({p for pattern in settings.files for p in folder.glob(pattern) if p.is_file()}) if folder else []
     if not paths:
         raise PiretryError(
-            f"{settings.label}: no file of {settings.repo} at {settings.revision} matches "
-            f"{', '.join(settings.files)}. Correct the key files; the hub lists the dataset's files."
+            f"{settings.label}: no file in {folder} matches {', '.join(settings.files)}. Stage fetch puts the files "
+            "there, on a host with network; or name a local file: kind: file, with path and sha256, for kind: hub."
         )
     _all_shards(settings, paths)
     return paths
@@ -229,7 +201,7 @@ _SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.\w+)")
 
 
 def _all_shards(settings: HubDataset, paths: list[Path]) -> None:
-    """Refuse a set of shards with a gap: a cached snapshot can be incomplete and does not say so offline."""
+    """Refuse a set of shards with a gap: the key files may name some of them only."""
     shards: dict[tuple[str, str, str], set[int]] = {}
     for path in paths:
         if match := _SHARD.fullmatch(path.name):
@@ -239,8 +211,8 @@ def _all_shards(settings: HubDataset, paths: list[Path]) -> None:
         if gaps := set(range(int(total))) - numbers:
             lacking = ", ".join(f"{stem}-{gap:05d}-of-{total}{suffix}" for gap in sorted(gaps))
             raise PiretryError(
-                f"{settings.label}: {lacking} is missing from the cached copy of {settings.repo} at "
-                f"{settings.revision}. Fetch the dataset again with a network, or widen the key files."
+                f"{settings.label}: {lacking} is missing among the files of {settings.repo} at {settings.revision}. "
+                "Widen the key files in the scale file to all shards, and fetch the dataset again."
             )
 
 

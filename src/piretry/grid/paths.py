@@ -9,6 +9,7 @@ from piretry.grid.names import State
 
 RECORD_SUFFIX = ".prov.json"
 
+SOURCE = "data/source/{split}"
 POOL = "data/pool.parquet"
 EVAL = "data/eval.parquet"
 TRAIN = "data/train.parquet"

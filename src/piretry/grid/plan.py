@@ -114,7 +114,8 @@ def task_tokens(project: Project, task: Task) -> float:
     if task.stage == "attempt":
         completions = problems
     elif task.stage == "resample":
-        completions = problems * task.settings["k"]
+        everywhere, most = task.settings["k"], task.settings["k_failed"]
+        completions = problems * everywhere + problems * (1 - accuracy) * (most - everywhere)
     elif task.stage == "retry":
         completions = sum(_retries(problems, accuracy, asked["k"]) for asked in task.settings["prompts"].values())
     elif task.stage == "repeat":

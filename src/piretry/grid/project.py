@@ -133,13 +133,15 @@ class Project:
         return [(writer, (prompt,)) for writer, prompts in by_writer.items() for prompt in prompts]
 
     @cached_property
-    def resample_max(self) -> dict[str, int]:
-        """Series whose problems get fresh attempts, with the largest K that anything asks."""
-        demands: dict[str, int] = {}
+    def resample_max(self) -> dict[str, tuple[int, int]]:
+        """Series whose problems get fresh attempts: the largest K asked for all problems, and for failed ones."""
+        demands: dict[str, tuple[int, int]] = {}
         for arm in self.arms:
             if arm.method in ("rejection", "resample"):
                 source = State(arm.role, 0, arm.before()).series
-                demands[source] = max(arm.k, demands.get(source, 0))
+                everywhere, failed = demands.get(source, (0, 0))
+                everywhere = max(everywhere, arm.k) if arm.method == "rejection" else everywhere
+                demands[source] = (everywhere, max(failed, everywhere, arm.k))
         return demands
 
 

@@ -25,8 +25,16 @@ VERIFIER = "piretry.verifiers.math"
 def prepare(project: Project, target: str) -> Task:
     """The training pool and the held-out problems."""
     data = project.scale.data.plain()
+    inputs = {split: paths.SOURCE.format(split=split) for split in _fetched_splits(project)}
+    outputs = {"pool": paths.POOL, "eval": paths.EVAL}
     settings = {"data": {key: data[key] for key in ("train", "eval", "chains", "eval_problems")}}
-    return Task("prepare", target, {}, {"pool": paths.POOL, "eval": paths.EVAL}, settings, (f"{_STAGES}.prepare",))
+    return Task("prepare", target, inputs, outputs, settings, (f"{_STAGES}.prepare",))
+
+
+def _fetched_splits(project: Project) -> list[str]:
+    """The splits, `train` and `eval`, whose dataset comes from the hub."""
+    data = project.scale.data
+    return [split for split, source in (("train", data.train), ("eval", data.eval)) if source.kind == "hub"]
 
 
 def overlap(project: Project, target: str) -> Task:
@@ -59,11 +67,20 @@ def pretrain(project: Project, role: str) -> Task:
     return Task("pretrain", f"{role}/base", {}, outputs, settings, (f"{_STAGES}.pretrain",))
 
 
-def fetch(project: Project, role: str) -> Task:
-    """The base model of a role, downloaded or copied at its pinned revision."""
-    binding = project.scale.roles[role]  # type: ignore[index]
-    outputs = {"model": paths.BASE_MODEL.format(role=role)}
-    return Task("fetch", f"{role}/base", {}, outputs, binding.plain(), (f"{_STAGES}.fetch",))
+def fetch(project: Project, target: str) -> Task:
+    """The base model of a role, or the files of the `train` or `eval` dataset, at their pinned revision."""
+    bindings = {str(role): binding for role, binding in project.scale.roles.items() if binding.source == "hub"}
+    splits = _fetched_splits(project)
+    modules = (f"{_STAGES}.fetch",)
+    if target in splits:
+        outputs = {"source": paths.SOURCE.format(split=target)}
+        return Task("fetch", target, {}, outputs, project.scale.data.plain()[target], modules)
+    if target not in bindings:
+        raise PiretryError(
+            f"Scale {project.scale.name} fetches nothing for {target!r}.{nearest(target, [*bindings, *splits])}"
+        )
+    outputs = {"model": paths.BASE_MODEL.format(role=target)}
+    return Task("fetch", f"{target}/base", {}, outputs, bindings[target].plain(), modules)
 
 
 def attempt(project: Project, name: str) -> Task:
@@ -75,12 +92,15 @@ def attempt(project: Project, name: str) -> Task:
 
 
 def resample(project: Project, name: str) -> Task:
-    """Fresh attempts of a state on all training problems, for rejection and resample alike."""
+    """Fresh attempts of a state for rejection and resample alike: on all problems, and more on those that failed."""
     state = State.parse(name)
     _needed(project.resample_max, state.series, f"fresh attempts of {name}")
     inputs = {"model": paths.model(state), "problems": paths.TRAIN}
     outputs = {"completions": paths.RESAMPLES.format(state=name)}
-    own = {"state": name, "seed": state.seed, "k": project.resample_max[state.series]}
+    everywhere, failed = project.resample_max[state.series]
+    if failed > everywhere:
+        inputs["attempts"] = paths.ATTEMPTS.format(state=name)
+    own = {"state": name, "seed": state.seed, "k": everywhere, "k_failed": failed}
     return _sampling(project, "resample", state, inputs, outputs, own)
 
 
@@ -329,7 +349,8 @@ def asks(project: Project, stage: str, state: State) -> ResourceSettings:
 def task_asks(project: Project, task: Task) -> ResourceSettings:
     """What the job of `task` asks of the scheduler."""
     if task.stage in ("pretrain", "fetch"):
-        return project.scale.asks(task.stage, task.target.partition("/")[0])
+        role = task.target.partition("/")[0]
+        return project.scale.asks(task.stage, role if role in project.scale.roles else None)
     if task.stage == "train" or "engine" in task.settings:
         return asks(project, task.stage, State.parse(task.settings.get("writer", task.target)))
     return project.scale.asks(task.stage)
@@ -351,7 +372,8 @@ def all_tasks(project: Project) -> list[Task]:
 
 def _every_producer(project: Project) -> list[Task]:
     name = project.scale.name
-    tasks = [prepare(project, name), overlap(project, name)]
+    tasks = [*(fetch(project, split) for split in _fetched_splits(project)), prepare(project, name)]
+    tasks.append(overlap(project, name))
     for role, binding in project.scale.roles.items():
         tasks.append(pretrain(project, role) if binding.source == "pretrain" else fetch(project, role))
     states = [

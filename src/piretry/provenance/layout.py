@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 # the paths of piretry.grid.paths together; it is not derived from them, so that a new path changes no code
 # digest.
 _MAKERS = (
+    (r"data/source/(train|eval)", "fetch"),
     (r"data/(pool|eval|pretrain)\.parquet", "prepare"),
     (r"data/(train\.parquet|overlap.*)", "overlap"),
     (r"[a-z]+/base/model", "pretrain or fetch"),

@@ -68,7 +68,7 @@ class _Dataset(Settings):
 class HubDataset(_Dataset):
     """A dataset of the Hugging Face hub at a pinned commit."""
 
-    kind: Literal["hub"] = Field(description="`hub`: downloaded once, then read from the cache.")
+    kind: Literal["hub"] = Field(description="`hub`: fetched once into the results folder, on the submit host.")
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="Id of the dataset, e.g. AI-MO/NuminaMath-CoT.")
     revision: str = Field(
         description="Commit of the dataset, 40 hexadecimal digits. A branch such as `main` is refused: it moves."

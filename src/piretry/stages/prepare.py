@@ -1,10 +1,11 @@
-"""prepare: the training pool and the held-out problems, from the built-in generator, the hub or a local file.
+"""prepare: the training pool and the held-out problems, from the built-in generator, fetched files or a local file.
 
 Run alone: ``piretry prepare``.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -25,7 +26,8 @@ def run(job: Job) -> None:
     data = job.settings["data"]
     references = {}
     for key, output in (("train", "pool"), ("eval", "eval")):
-        problems, reference = _load(data[key], data["chains"])
+        folder = job.input(key) if key in job.task.inputs else None
+        problems, reference = _load(data[key], data["chains"], folder)
         if key == "eval" and len(problems) != data["eval_problems"]:
             raise PiretryError(
                 f"The held-out dataset {data[key]['name']} has {len(problems)} problems, but data.eval_problems in the "
@@ -37,14 +39,16 @@ def run(job: Job) -> None:
     job.note(datasets=references)
 
 
-def _load(settings: dict[str, Any], chains: dict[str, Any] | None) -> tuple[list[Problem], dict[str, Any]]:
+def _load(
+    settings: dict[str, Any], chains: dict[str, Any] | None, folder: Path | None
+) -> tuple[list[Problem], dict[str, Any]]:
     if settings["kind"] == "chains":
         made = generate_problems(
             ChainSettings.model_validate(chains), settings["split"], settings["problems"], settings["name"]
         )
         return made, {"id": f"{settings['name']} (generated, split {settings['split']})", "revision": None}
     dataset = TypeAdapter[HubDataset | FileDataset](HubDataset | FileDataset).validate_python(settings)
-    loaded = load_dataset(dataset)
+    loaded = load_dataset(dataset, folder)
     if isinstance(dataset, HubDataset):
         return loaded.problems, {"id": dataset.repo, "revision": dataset.revision}
     hashes = ", ".join(sorted(loaded.files.values()))
