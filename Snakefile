@@ -49,7 +49,7 @@ wildcard_constraints:
 
 onstart:
     # Snakemake calls this once, before the first job and not in a dry run.
-    before_jobs(PROJECT, CONTAINERS, set(workflow.dag_settings.targets))
+    before_jobs(PROJECT, CONTAINERS, workflow.dag.needrun_jobs())
 
 
 include: "rules/images.smk"

@@ -22,7 +22,7 @@ rule pretrain:
     message:
         "pretrain: base model of {wildcards.role}"
     shell:
-        "piretry pretrain --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry pretrain --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule fetch:
@@ -46,4 +46,4 @@ rule fetch:
     message:
         "fetch: base model of {wildcards.role}"
     shell:
-        "piretry fetch --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry fetch --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

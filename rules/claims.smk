@@ -19,7 +19,7 @@ rule judge:
     message:
         "judge: {wildcards.claim}"
     shell:
-        "piretry judge --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry judge --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule table:
@@ -40,4 +40,4 @@ rule table:
     message:
         "table: {wildcards.table}"
     shell:
-        "piretry table --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry table --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

@@ -22,7 +22,7 @@ rule fetch_dataset:
     message:
         "fetch: dataset {wildcards.split}"
     shell:
-        "piretry fetch --task {params.task:q} --root {params.root:q} > {log:q} 2>&1"
+        "exec piretry fetch --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule prepare:
@@ -45,7 +45,7 @@ rule prepare:
     message:
         "prepare: training pool and held-out problems"
     shell:
-        "piretry prepare --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry prepare --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule overlap:
@@ -70,4 +70,4 @@ rule overlap:
     message:
         "overlap: matches between training pool and held-out problems"
     shell:
-        "piretry overlap --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry overlap --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

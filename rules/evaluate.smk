@@ -19,4 +19,4 @@ rule evaluate:
     message:
         "evaluate: {wildcards.state}"
     shell:
-        "piretry evaluate --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry evaluate --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

@@ -19,7 +19,7 @@ rule cost:
     message:
         "cost: tokens generated and saved by sharing"
     shell:
-        "piretry cost --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry cost --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule report:
@@ -40,4 +40,4 @@ rule report:
     message:
         "report: {params.root}/report/index.html"
     shell:
-        "piretry report --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry report --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

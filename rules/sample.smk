@@ -20,7 +20,7 @@ rule attempt:
     message:
         "attempt: {wildcards.state}"
     shell:
-        "piretry attempt --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry attempt --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule resample:
@@ -41,7 +41,7 @@ rule resample:
     message:
         "resample: {wildcards.state}"
     shell:
-        "piretry resample --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry resample --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule retry:
@@ -65,7 +65,7 @@ rule retry:
     message:
         "retry: {wildcards.state}, prompt {wildcards.prompt}"
     shell:
-        "piretry retry --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry retry --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule retry_cross:
@@ -87,7 +87,7 @@ rule retry_cross:
     message:
         "retry: {wildcards.state}, prompt {wildcards.prompt}, written by {wildcards.writer}"
     shell:
-        "piretry retry --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry retry --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule repeat:
@@ -108,7 +108,7 @@ rule repeat:
     message:
         "repeat: {wildcards.state}, prompt {wildcards.prompt}"
     shell:
-        "piretry repeat --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry repeat --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 # Where the scale shares the start of the engine: one job for all the prompts of a state. `alone` keeps rule retry off them.
@@ -143,4 +143,4 @@ for shared in R.shared_retries():
         message:
             f"retry: {{wildcards.state}}, prompts {', '.join(shared.prompts)}"
         shell:
-            "piretry retry --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+            "exec piretry retry --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

@@ -27,7 +27,7 @@ rule shard:
     message:
         "{params.stage}: {wildcards.state}, {wildcards.completions}, shard {wildcards.shard}"
     shell:
-        "piretry {params.stage} --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry {params.stage} --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule gather:
@@ -50,7 +50,7 @@ rule gather:
     message:
         "gather: {wildcards.state}, {wildcards.completions}"
     shell:
-        "piretry gather --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry gather --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 # One job for all the prompts of a state, where the scale shares the start of the engine (see sample.smk).
@@ -81,4 +81,4 @@ for shared in R.shared_retries():
         message:
             f"retry: {{wildcards.state}}, prompts {', '.join(shared.prompts)}, shard {{wildcards.shard}}"
         shell:
-            "piretry retry --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+            "exec piretry retry --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

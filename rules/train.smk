@@ -20,7 +20,7 @@ rule select:
     message:
         "select: {wildcards.state}"
     shell:
-        "piretry select --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry select --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule train:
@@ -42,4 +42,4 @@ rule train:
     message:
         "train: {wildcards.state}"
     shell:
-        "piretry train --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+        "exec piretry train --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

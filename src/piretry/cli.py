@@ -14,6 +14,7 @@ from pathlib import Path
 
 from piretry import __version__
 from piretry.errors import PiretryError, nearest
+from piretry.grid.plan import add_plan_arguments, run_plan
 from piretry.grid.project import Project, load_project
 from piretry.grid.task import Task
 from piretry.grid.tasks import BUILDERS
@@ -73,8 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = verbs.add_parser("plan", help="cells, jobs, tokens and time of a run, before it is started")
     _project_options(plan)
-    plan.add_argument("--json", action="store_true", help="print JSON")
-    plan.add_argument("--power", action="store_true", help="the smallest effect that each claim's test could see")
+    add_plan_arguments(plan)
     plan.set_defaults(run=_plan)
 
     status = verbs.add_parser("status", help="what of a run is made, and what is missing")
@@ -180,12 +180,13 @@ def _default_target(stage: str, project: Project) -> str:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from piretry.claims.power import PowerTable, power_table
-    from piretry.grid.plan import Plan, make_plan
-
     project = _project(options)
-    plan: Plan | PowerTable = power_table(project) if options.power else make_plan(project)
-    print(json.dumps(plan.plain(), indent=2) if options.json else plan.text())
+    if not options.power:
+        return run_plan(options, project)
+    from piretry.claims.power import power_table
+
+    table = power_table(project)
+    print(json.dumps(table.plain(), indent=2) if options.json else table.text())
     return 0
 
 

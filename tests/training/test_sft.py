@@ -10,46 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuning_case import ROWS, lora, silent
 
 from piretry.errors import PiretryError
-from piretry.sft import SftRow
 from piretry.training.sft import fine_tune, make_trainer
-
-ROWS = [
-    SftRow(
-        f"p{number}",
-        ({"role": "user", "content": f"Start with {number % 10}, then +1, *2. Work modulo 10."},),
-        f"{number % 10}+1={(number + 1) % 10}, {(number + 1) % 10}*2={(2 * number + 2) % 10}. "
-        f"\\boxed{{{(2 * number + 2) % 10}}}",
-        "retry",
-        1,
-        0,
-    )
-    for number in range(24)
-]
-
-
-@contextmanager
-def silent(total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda step: None
-
-
-@pytest.fixture
-def settings(mini: dict[str, Any]) -> dict[str, Any]:
-    full = {k: v for k, v in mini["training"]["tunings"]["full"].items() if k != "learning_rate_by_role"}
-    common = {"seed": 42, "threads": 1, "dtype": "float32", "device": "cpu", "template_options": {}}
-    return {**full, **common, "steps": 4, "batch_size": 8, "micro_batch_size": 8, "warmup_steps": 1}
-
-
-def lora(settings: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **settings,
-        "kind": "lora",
-        "lora_rank": 4,
-        "lora_alpha": 8,
-        "lora_dropout": 0.0,
-        "lora_targets": "all-linear",
-    }
 
 
 def weights(folder: Path) -> str:
@@ -67,12 +31,12 @@ def test_the_loss_covers_exactly_the_completion(
     batch = next(iter(trainer.get_train_dataloader()))
     ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
     prompt = "<|im_start|>user\nStart with 0, then +1, *2. Work modulo 10.<|im_end|>\n<|im_start|>assistant\n"
-    assert tokenizer.decode(ids) == prompt + "0+1=1, 1*2=2. \\boxed{2}<|im_end|>\n"
+    assert tokenizer.decode(ids) == prompt + "0+1=1, 1*2=2. \\boxed{2}<|im_end|>"
     start = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
     assert labels[:start] == [-100] * start
     assert labels[start:] == ids[start:]
     trained = tokenizer.decode([token for token in labels if token != -100])
-    assert trained == "0+1=1, 1*2=2. \\boxed{2}<|im_end|>\n"
+    assert trained == "0+1=1, 1*2=2. \\boxed{2}<|im_end|>"
     assert tokenizer.eos_token_id in labels
 
 

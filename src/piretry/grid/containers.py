@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from piretry.grid.estimates import asks
 from piretry.grid.project import Project
 from piretry.grid.task import Task
-from piretry.grid.tasks import task_asks
 from piretry.images.guard import require_same_code
 from piretry.images.job import container_environment
 from piretry.images.sidecar import ImageFile, read_image
@@ -29,7 +29,7 @@ class Containers:
 
     def kind(self, task: Task) -> str:
         """`gpu` for a job that asks for GPUs, else `cpu`."""
-        return "gpu" if task_asks(self.project, task).gpus else "cpu"
+        return "gpu" if asks(self.project.scale, task).gpus else "cpu"
 
     def path(self, task: Task) -> str:
         """The image that `task` runs in."""
@@ -78,4 +78,3 @@ class Containers:
     def _built(self) -> dict[str, ImageFile]:
         paths = {kind: Path(getattr(self.images, kind)) for kind in ("cpu", "gpu")}
         return {kind: read_image(path) for kind, path in paths.items() if path.exists()}
-

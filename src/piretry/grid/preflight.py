@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from piretry.errors import PiretryError
 from piretry.grid.containers import Containers
+from piretry.grid.plan import require_plan
 from piretry.grid.project import Project
-from piretry.grid.tasks import all_tasks
+from piretry.grid.task import Task
 from piretry.provenance.root import read_run_id
+from piretry.training.processes import check_processes
 from piretry.verifiers.versions import require_pins
-
-# Targets that make the images themselves.
-IMAGE_TARGETS = {"images", "images/cpu.sif.json", "images/gpu.sif.json"}
 
 
 def preflight(root: Path) -> None:
@@ -33,15 +33,19 @@ def preflight(root: Path) -> None:
     read_run_id(root)  # refuses a folder of another version
 
 
-def before_jobs(project: Project, containers: Containers, targets: Collection[str]) -> None:
-    """End a run that would fail later, with a sentence: an image that is not there or holds other code.
+def before_jobs(project: Project, containers: Containers, jobs: Iterable[Any]) -> None:
+    """End a run that would fail later, with a sentence: an image that is not there or holds other code, a model that
+    does not fit its GPUs, or more GPU-hours in the jobs that would run than the budget has.
 
-    Snakemake shows the traceback of any exception that a handler raises, but not of SystemExit.
+    `jobs` are Snakemake's. It shows the traceback of any exception that a handler raises, but not of SystemExit.
     """
-    if targets and set(targets) <= IMAGE_TARGETS:
-        return
+    tasks = [Task.from_json(job.params.task) for job in jobs if "task" in job.params.keys()]  # noqa: SIM118 (a Namedlist)
     try:
-        containers.require(all_tasks(project))
+        for task in tasks:
+            if task.stage == "train":
+                check_processes(task.settings)
+        require_plan(project, tasks)
+        containers.require(tasks)
     except PiretryError as error:
         sys.exit(f"piretry: {error}")
 

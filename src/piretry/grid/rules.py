@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from piretry.grid import paths, tasks
 from piretry.grid.containers import Containers
+from piretry.grid.estimates import asks
 from piretry.grid.names import STATE_PATTERN, TABLE_STAGES
 from piretry.grid.project import Project
 from piretry.grid.task import Task
@@ -118,9 +119,7 @@ class Rules:
             )
         if on_gpu and site.gpu.model:
             model = site.gpu.model
-            found["gpu_model"] = lambda wildcards: (
-                model if self._asked(stage, names, fixed, wildcards).gpus else ""
-            )
+            found["gpu_model"] = lambda wildcards: model if self._asked(stage, names, fixed, wildcards).gpus else ""
         return found
 
     def image(self, stage: str, *names: str, **fixed: str | None) -> Callable[[Wildcards], str]:
@@ -162,7 +161,7 @@ class Rules:
     def _asked(
         self, stage: str, names: tuple[str, ...], fixed: dict[str, str | None], wildcards: Wildcards
     ) -> ResourceSettings:
-        return tasks.task_asks(self.project, self._of(stage, names, fixed, wildcards))
+        return asks(self.project.scale, self._of(stage, names, fixed, wildcards))
 
     def _of(self, stage: str, names: tuple[str, ...], fixed: dict[str, str | None], wildcards: Wildcards) -> Task:
         values = [getattr(wildcards, name) for name in names]

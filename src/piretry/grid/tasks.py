@@ -346,16 +346,6 @@ def asks(project: Project, stage: str, state: State) -> ResourceSettings:
     return project.scale.asks(stage, state.role, state.arm.tuning if state.arm and stage == "train" else None)
 
 
-def task_asks(project: Project, task: Task) -> ResourceSettings:
-    """What the job of `task` asks of the scheduler."""
-    if task.stage in ("pretrain", "fetch"):
-        role = task.target.partition("/")[0]
-        return project.scale.asks(task.stage, role if role in project.scale.roles else None)
-    if task.stage == "train" or "engine" in task.settings:
-        return asks(project, task.stage, State.parse(task.settings.get("writer", task.target)))
-    return project.scale.asks(task.stage)
-
-
 def all_tasks(project: Project) -> list[Task]:
     """Every task of the whole grid, each once, walked back from the report as Snakemake does."""
     found: dict[tuple[str, str], Task] = {}
@@ -478,6 +468,18 @@ def _quantity_files(project: Project, quantity: Quantity, seeds: tuple[int, ...]
         if quantity.measure == "gain":
             base = State(state.role, seed)
             files[f"eval {base.name}"] = paths.EVALUATION.format(state=base.name)
+    return files
+
+
+def evidence(project: Project, name: str) -> dict[str, str]:
+    """The files that a claim (with its other readings) or a control is measured on, without those of its family."""
+    control = next((c for c in project.claims.controls if c.id == name), None)
+    if control is not None:
+        return _control_files(project, control)
+    claim = project.claims.claim(name)
+    files = _claim_files(project, claim)
+    for variant in project.variants(claim):
+        files |= _quantity_files(project, variant.of, project.seeds(variant.of.series))
     return files
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from piretry.grid.names import METHODS, PROMPTS
+from piretry.settings.compute import PublishedCompute, ThroughputSettings
 from piretry.settings.data import FileDataset, HubDataset, OverlapSettings, SubsetSettings
 from piretry.settings.grid import GridGroup
 from piretry.settings.mini import ChainSettings, ModelShape, PretrainSettings
@@ -205,7 +206,10 @@ class TuningSettings(Settings):
     weight_decay: float = Field(ge=0, description="AdamW's weight decay. Not stated by the sources.")
     max_grad_norm: float = Field(gt=0, description="Gradient clipping. Not stated by the sources.")
     max_length: Positive = Field(description="Longest example in tokens; longer ones are an error.")
-    packing: bool = Field(description="Put several examples into one row, without attention across them.")
+    packing: bool = Field(
+        description="Lay the examples of a micro batch end to end without padding, without attention across them; the examples of "
+        "a step stay the same."
+    )
     gradient_checkpointing: bool = Field(description="Compute activations again instead of keeping them: less memory.")
     checkpoint_steps: Positive = Field(description="Steps between the checkpoints that a killed job resumes from.")
     fsdp: bool = Field(
@@ -268,21 +272,6 @@ class ResourceSettings(Settings):
     gpus: int = Field(ge=0, description="GPUs.")
 
 
-class ThroughputSettings(Settings):
-    """What `piretry plan` estimates time with."""
-
-    source: str = Field(description="Where the figures come from.")
-    job_start_s: float = Field(ge=0, description="Start-up of one job: interpreter, imports, loading the model.")
-    light_job_s: float = Field(ge=0, description="A whole job of a stage without a model.")
-    sample_tokens_per_s: dict[str, float] = Field(description="Generated tokens per second of one job, by role.")
-    train_examples_per_s: dict[str, float] = Field(description="Training examples per second of one job, by role.")
-    pretrain_s: dict[str, float] = Field(description="Seconds to pretrain the base of a role.")
-    tokens_per_completion: float = Field(gt=0, description="Mean length of a completion.")
-    first_attempt_accuracy: dict[str, float] = Field(
-        description="Expected accuracy of first attempts by role: decides how many retries there will be."
-    )
-
-
 class Scale(Settings):
     """A binding of the grid's words to real models, data, engines and hyper-parameters."""
 
@@ -326,6 +315,9 @@ class Scale(Settings):
         "themselves. Claims show them as variants."
     )
     throughput: ThroughputSettings = Field(description="Figures for `piretry plan`.")
+    published_compute: PublishedCompute | None = Field(
+        description="GPU-hours that the sources state, shown beside those of the plan; null where none correspond."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Scale:

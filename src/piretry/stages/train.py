@@ -1,7 +1,8 @@
 """train: supervised fine-tuning of a cell's model on its selected examples, with TRL's SFTTrainer.
 
 Full fine-tuning or LoRA; the loss covers the completion only. A LoRA adapter is merged into the weights that are
-saved, so that every state is sampled in the same way, and the adapter itself is kept in `adapter/` beside them.
+saved, so that every state is sampled in the same way, and the adapter itself is kept in `adapter/` beside them; a
+merged model that does not act as its adapter is not published. A job with several GPUs trains in as many processes.
 Run alone: ``piretry train small/retry-full/k3/bare/r1/s42``.
 """
 
@@ -28,4 +29,4 @@ def run(job: Job) -> None:
         progress=lambda total: job.progress(f"train {job.task.target}", total),
     )
     job.count(examples=len(rows), **outcome.counters)
-    job.note(losses=outcome.losses)
+    job.note(losses=outcome.losses, **outcome.facts)

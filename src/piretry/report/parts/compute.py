@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from piretry.report.parts import anchors
+from piretry.report.parts import anchors, hours
 from piretry.report.results import Results
 
 _STAGES = (
@@ -29,7 +29,7 @@ class StageCost:
 
 
 def view(results: Results) -> dict[str, Any]:
-    """Costs by stage, their sum, the elapsed time, and the sharing."""
+    """Costs by stage, their sum, the elapsed time, the sharing, and the hours by stage and by claim."""
     costs: dict[str, StageCost] = {}
     jobs = results.records.jobs()
     for record in jobs:
@@ -50,6 +50,7 @@ def view(results: Results) -> dict[str, Any]:
         "sum": _sum(list(costs.values())),
         "elapsed": _elapsed([(record.cost.started, record.cost.finished) for record in jobs]),
         "sharing": _sharing(results),
+        "hours": hours.view(results, _STAGES),
     }
 
 
