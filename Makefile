@@ -10,7 +10,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 export PYTHONNOUSERSITE := 1
 
-.PHONY: mini test lint audit clean-results
+.PHONY: mini test test-vllm lint audit slurm
 
 mini: $(STAMP)
 	$(BIN)/snakemake all --cores $(CORES) --config scale=mini
@@ -28,6 +28,11 @@ lint: $(DEV_STAMP)
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
 	$(BIN)/piretry schema --check
+
+# The environment of a cluster's submit host. Not part of `mini`: with the executor installed and no Slurm in reach, every
+# call of Snakemake takes ten seconds longer.
+slurm: $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c envs/constraints.txt -e ".[slurm]"
 
 audit: $(STAMP)
 	$(BIN)/piretry audit results/mini

@@ -31,6 +31,8 @@ FOLDER = "images"
 BOOTSTRAPS = ("docker", "debootstrap", "localimage")
 # What an image starts from where the caller names nothing: the official image of its Python, on Debian 12.
 DOCKER_IMAGE = "python:3.11-slim-bookworm"
+# The label of an image that was built from nothing: it cannot hold its own checksum.
+OWN_PACKAGES = "self"
 # zstd at its fastest. Kernels since 4.14 and squashfuse mount it.
 FAST = ("-comp", "zstd", "-Xcompression-level", "1")
 
@@ -94,8 +96,8 @@ def build_image(kind: str, home: Path, options: BuildOptions | None = None, outp
             return _build(definition, checkout, target, options, {})
         if labels.get("piretry.code") == definition.code_digest:
             print(f"{target} is up to date.", file=sys.stderr)
-            known = read_image(target)
-            return write_sidecar(target, known.sha256, {**known.build, **_facts(definition, labels)})
+            sha256 = read_image(target).sha256
+            return write_sidecar(target, sha256, _facts(definition, labels, sha256))
         print(f"{target} holds the same packages and other code: only the code is replaced.", file=sys.stderr)
         return _build(definition, checkout, target, options, labels)
 
@@ -118,6 +120,7 @@ def _build(
         "ENVIRONMENT": definition.environment_digest,
         "CODE": definition.code_digest,
         "BUILT_FROM": before.get("piretry.built-from") or options.bootstrap,
+        "PACKAGES": _packages(target, before) if before else OWN_PACKAGES,
     }
     command = [find_apptainer(), "build", "--force", *options.arguments]
     command += [] if options.gzip else ["--mksquashfs-args", shlex.join(FAST)]
@@ -125,21 +128,27 @@ def _build(
     command += [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
     command += [str(draft.resolve()), str(definition.file.relative_to(definition.home))]
     _run(command, definition.home)
-    facts = _facts(definition, image_labels(draft))
-    if before:  # the packages are still those of the image that installed them
-        facts["environment_image"] = read_image(target).environment
     sha256 = sha256_file(draft)
+    facts = _facts(definition, image_labels(draft), sha256)
     draft.replace(target)
     return write_sidecar(target, sha256, facts)
 
 
-def _facts(definition: Definition, labels: Mapping[str, str]) -> dict[str, Any]:
+def _packages(image: Path, labels: Mapping[str, str]) -> str:
+    """The sha256 of the image in which the packages of `image` were installed: its own, or that of an older image."""
+    found = labels.get("piretry.packages", OWN_PACKAGES)
+    return read_image(image).sha256 if found == OWN_PACKAGES else found
+
+
+def _facts(definition: Definition, labels: Mapping[str, str], sha256: str) -> dict[str, Any]:
     """What the sidecar says of a build: from the image's own labels, and the digests of the code of `definition`."""
+    packages = labels.get("piretry.packages", OWN_PACKAGES)
     return {
         "kind": definition.kind,
         "definition_sha256": sha256_file(definition.file),
         "lock_sha256": sha256_file(definition.lock),
         "environment_sha256": definition.environment_digest,
+        "packages_sha256": sha256 if packages == OWN_PACKAGES else packages,
         "code_sha256": definition.code_digest,
         "code": definition.code,
         "commit": labels.get("piretry.commit"),

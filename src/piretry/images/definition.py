@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from piretry.errors import PiretryError, nearest
 from piretry.provenance.code import Package
-from piretry.provenance.hashing import digest_json, sha256_file
+from piretry.provenance.hashing import digest_json
 
 KINDS = ("cpu", "gpu")
 # The Python of the images, and so of the wheels collected for them: envs/ pins for this one.
@@ -80,12 +81,15 @@ class Definition:
 
     @cached_property
     def environment_digest(self) -> str:
-        """SHA-256 over all that decides which packages the image holds, and nothing else."""
+        """SHA-256 over all that decides what the image holds beside piretry's code: comments do not count.
+
+        Of the direct dependencies the names do: their versions are those of the lock, whatever pyproject.toml allows.
+        """
         return digest_json(
             {
-                "definition": sha256_file(self.file),
-                "lock": sha256_file(self.lock),
-                "dependencies": self.dependencies,
+                "definition": _lines(self.file),
+                "lock": _lines(self.lock),
+                "dependencies": sorted(re.sub(r"[=<>!~][^;]*", "", entry).strip() for entry in self.dependencies),
                 "build": self.build_requires,
             }
         )
@@ -115,3 +119,9 @@ class Definition:
     def build_requires(self) -> list[str]:
         """What building the package itself needs."""
         return [str(entry) for entry in tomllib.loads(self.project.read_text())["build-system"]["requires"]]
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of `path` without comments and blank lines."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

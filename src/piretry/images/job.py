@@ -21,11 +21,11 @@ from piretry.images.sidecar import ImageFile
 
 # What CUDA_VISIBLE_DEVICES holds where Slurm gives a job no GPU.
 NO_DEVICES = ("", "-1", "NoDevFiles", "none", "void")
-# Inside the image: no package and no cache of the user's, no look-up on a hub, no statistics sent home.
+# Inside the image: no package and no cache of the user's, no statistics sent home. HF_HUB_OFFLINE is not among them: every
+# stage but fetch, which runs on the submit host and needs the hub, sets it by itself.
 SETTINGS = {
     "PYTHONNOUSERSITE": "1",
     "PYTHONPATH": "",
-    "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "VLLM_NO_USAGE_STATS": "1",
 }

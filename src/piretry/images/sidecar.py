@@ -35,8 +35,12 @@ class ImageFile:
 
     @property
     def environment(self) -> str:
-        """Checksum of the image whose packages this one holds: its own, or that of the image whose code it replaced."""
-        return str(self.build.get("environment_image") or self.sha256)
+        """The sha256 of the image in which the packages were installed.
+
+        It is the image's own, unless a later build replaced nothing but the code of piretry, which has digests of its
+        own: then all that can change a result beside that code is still the same.
+        """
+        return str(self.build.get("packages_sha256") or self.sha256)
 
     @property
     def code(self) -> Mapping[str, str]:

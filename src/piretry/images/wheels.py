@@ -40,9 +40,30 @@ def collect_wheels(definition: Definition, folder: Path, *, only_build: bool = F
     wheels = sorted(folder.glob("*.whl"))
     if only_build:
         return wheels
+    check_build_of_torch(definition.kind, [wheel.name for wheel in wheels])
     lines = "".join(f"{sha256_file(wheel)}  {wheel.name}\n" for wheel in wheels)
     (folder / CHECKSUMS).write_text(lines, encoding="utf-8")
     return wheels
+
+
+def check_build_of_torch(kind: str, wheels: list[str]) -> None:
+    """Refuse a CPU build of torch for the GPU image, and say when the CPU image gets the large CUDA build.
+
+    Both fit the pin: which one pip prefers is a matter of the indexes that it knows.
+    """
+    cpu = [name for name in wheels if name.startswith("torch-") and "+cpu" in name]
+    if kind == "gpu" and cpu:
+        raise PiretryError(
+            f"Your pip prefers {cpu[0]}, a build without CUDA, to the one that the GPU image needs: it knows an index "
+            "or a folder of CPU builds (`pip config list` shows where). Leave that out for this build; another "
+            "configuration can be named in PIP_CONFIG_FILE."
+        )
+    if kind == "cpu" and not cpu:
+        print(
+            "Your pip knows no CPU build of torch: the image gets the CUDA build and is some GB larger "
+            "(containers/README.md).",
+            file=sys.stderr,
+        )
 
 
 def _requests(definition: Definition) -> list[list[str]]:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from piretry.images.inside import image_facts, running_image
 from piretry.provenance.model import Checkout, Image, Machine
 
 # What can change a number: models and training, grading, data handling and statistics, and the workflow
@@ -56,8 +57,15 @@ def checkout(source: Path | None = None) -> Checkout:
     """Commit and cleanness of the git checkout that the running piretry comes from.
 
     A checkout that merely contains the installed package (a .venv inside some other project) does not count:
-    the package's own file must be tracked. New files that git does not ignore make the tree dirty.
+    the package's own file must be tracked. New files that git does not ignore make the tree dirty. In one of our
+    images it is the checkout that the image was built from.
     """
+    facts = image_facts() if source is None else None
+    if facts is not None:
+        commit = facts.get("commit")
+        if commit in (None, "unknown"):
+            return Checkout(None, None, "the image was not built from a git checkout")
+        return Checkout(str(commit), facts.get("dirty"), None)
     file = source or Path(__file__).resolve()
     try:
         _git(file.parent, "ls-files", "--error-unmatch", file.name)
@@ -92,8 +100,12 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def image() -> Image:
-    """The container image, as the rules announce it to the job in PIRETRY_IMAGE and PIRETRY_IMAGE_SHA256."""
-    return Image(os.environ.get("PIRETRY_IMAGE") or None, os.environ.get("PIRETRY_IMAGE_SHA256") or None)
+    """The container image: the one that Apptainer says, with the checksum that the workflow announced.
+
+    PIRETRY_IMAGE and PIRETRY_IMAGE_SHA256 are for other container runtimes.
+    """
+    path, sha256 = running_image()
+    return Image(os.environ.get("PIRETRY_IMAGE") or path, os.environ.get("PIRETRY_IMAGE_SHA256") or sha256)
 
 
 def machine() -> Machine:
