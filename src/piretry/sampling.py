@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
@@ -60,7 +61,12 @@ class Sampler:
         settings = job.settings
         self.job = job
         self.params = SamplingParams(**settings["sampling"])
-        self.engine: Engine = load_engine(settings["engine"], job.input("model"), settings["chat"]["template_options"])
+        # Where a LoRA-trained model came from; the task names it for an engine that serves adapters or checks merges.
+        start = {"start": job.input("start")} if "start" in job.task.inputs else {}
+        self.engine: Engine = load_engine(
+            settings["engine"], job.input("model"), settings["chat"]["template_options"], **start
+        )
+        self.store = PartialStore(job.partial())
         self.verifier = load_verifier(settings["verifier"])
 
     def __enter__(self) -> Sampler:
@@ -70,85 +76,128 @@ class Sampler:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.verifier.close()
+        close = getattr(self.engine, "close", None)
+        if close is not None and kind is None:  # after an error the process ends, and says more about it by itself
+            close()
 
     def answer(self, asks: Sequence[Ask], decoding: str = "sampled", table: str = "") -> list[CompletionRow]:
         """Generate and grade every ask; rows in the order of `asks`. `decoding` is `sampled` or `greedy`.
 
         A job that makes several tables names the one that the rows are for: their asks may have the same keys.
         """
-        params = self.params.greedy() if decoding == "greedy" else self.params
-        requests = [Request(ask.key, ask.messages, ask.seed) for ask in asks]
-        done = self._generate(requests, params, f"{table}-{decoding}" if table else decoding)
-        grades = grade(self.verifier, [(ask.key, ask.gold, done[ask.key]) for ask in asks])
-        rows = []
-        for ask, graded in zip(asks, grades, strict=True):
-            completion = done[ask.key]
-            rows.append(
-                CompletionRow(
-                    problem_id=ask.problem_id,
-                    attempt=ask.attempt,
-                    sample=ask.sample,
-                    decoding=decoding,
-                    seed=ask.seed,
-                    prompt_digest=completion.prompt_digest,
-                    completion=completion.text,
-                    finish_reason=completion.finish_reason,
-                    prompt_tokens=completion.prompt_tokens,
-                    completion_tokens=completion.completion_tokens,
-                    answer=graded.answer,
-                    verdict=str(graded.verdict),
-                    second_opinion=str(graded.second_opinion),
-                    verifier=graded.verifier,
-                )
-            )
+        return self.answer_tables({table: asks}, decoding)[table]
+
+    def answer_tables(
+        self, asks: Mapping[str, Sequence[Ask]], decoding: str = "sampled"
+    ) -> dict[str, list[CompletionRow]]:
+        """Generate and grade the asks of several tables, by table; rows in the order of the asks.
+
+        An engine that shares prompt prefixes gets them all at once: the retries of one failed answer with different
+        prompts begin alike. Other engines get table by table, so that a table does not depend on its neighbours.
+        """
+        rounds = [asks] if getattr(self.engine, "shares_prefixes", False) else [{name: asks[name]} for name in asks]
+        rows = {}
+        for round_ in rounds:
+            done = self._generate(round_, decoding)
+            for table, wanted in round_.items():
+                graded = grade(self.verifier, [(ask.key, ask.gold, done[table][ask.key]) for ask in wanted])
+                rows[table] = [
+                    _row(ask, decoding, done[table][ask.key], verdict)
+                    for ask, verdict in zip(wanted, graded, strict=True)
+                ]
         return rows
 
-    def _generate(self, requests: Sequence[Request], params: SamplingParams, part: str) -> dict[str, Completion]:
-        store = PartialStore(self.job.partial())
-        done = store.load(part)
-        missing = [request for request in requests if request.key not in done]
-        wanted = {request.key for request in requests}
-        with self.job.progress(f"{self.job.task.stage} {self.job.task.target} {part}", len(requests)) as advance:
-            advance(len(requests) - len(missing))
-            for batch in self.engine.generate(missing, params):
-                store.add(part, batch)
-                done.update({completion.key: completion for completion in batch})
+    def _generate(self, asks: Mapping[str, Sequence[Ask]], decoding: str) -> dict[str, dict[str, Completion]]:
+        """The completion of every ask, by table and key: from the store, or generated now and put there."""
+        params = self.params.greedy() if decoding == "greedy" else self.params
+        parts = {table: f"{table}-{decoding}" if table else decoding for table in asks}
+        done = {table: self.store.load(parts[table]) for table in asks}
+        # The engine sees one name for each request of the job; a table's name holds no line break.
+        missing = {
+            f"{table}\n{ask.key}": (table, ask) for table in asks for ask in asks[table] if ask.key not in done[table]
+        }
+        requests = [Request(name, ask.messages, ask.seed) for name, (_, ask) in missing.items()]
+        total = sum(map(len, asks.values()))
+        label = " ".join([self.job.task.stage, self.job.task.target, *filter(None, asks), decoding])
+        with self.job.progress(label, total) as advance:
+            advance(total - len(missing))
+            for batch in self.engine.generate(requests, params):
+                by_table: dict[str, list[Completion]] = {}
+                for completion in batch:
+                    table, ask = missing[completion.key]
+                    by_table.setdefault(table, []).append(replace(completion, key=ask.key))
+                for table, completions in by_table.items():
+                    self.store.add(parts[table], completions)
+                    done[table].update({completion.key: completion for completion in completions})
                 self.job.count(
                     prompt_tokens=sum(c.prompt_tokens for c in batch),
                     completion_tokens=sum(c.completion_tokens for c in batch),
                     completions=len(batch),
                 )
                 advance(len(batch))
-        resumed = len(requests) - len(missing)
-        if resumed:
-            self.job.count(completions_resumed=resumed)
-        return {key: completion for key, completion in done.items() if key in wanted}
+        if total > len(missing):
+            self.job.count(completions_resumed=total - len(missing))
+        return done
 
 
 class PartialStore:
-    """Finished batches of one job, one JSON-lines file a batch, each written whole by rename."""
+    """Finished batches of one job, one JSON-lines file a batch, each written whole by rename.
+
+    A part is a decoding, with the table before it where a job makes several.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._numbers: dict[str, int] = {}
 
     def load(self, part: str) -> dict[str, Completion]:
-        """Completions of `part` (a decoding, and the table where a job makes several) that an earlier, killed run of this very job had finished."""
+        """Completions of `part` that this very job had finished, now or in an earlier run that was killed.
+
+        A file that is torn, as a machine that lost power can leave it, counts as not written.
+        """
         found = {}
-        for file in sorted(self.folder.glob(f"{part}-*.jsonl")):
-            for line in file.read_text(encoding="utf-8").splitlines():
-                completion = Completion(**json.loads(line))
-                found[completion.key] = completion
+        for file in self._files(part):
+            try:
+                batch = [Completion(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+            except (ValueError, TypeError):
+                print(f"{file} is damaged: its completions are generated again.", file=sys.stderr, flush=True)
+                continue
+            found.update({completion.key: completion for completion in batch})
         return found
 
     def add(self, part: str, batch: Sequence[Completion]) -> None:
         """Keep a finished batch."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        number = len(list(self.folder.glob(f"{part}-*.jsonl")))
-        file = self.folder / f"{part}-{number:06d}.jsonl"
-        text = "".join(json.dumps(asdict(completion)) + "\n" for completion in batch)
+        if part not in self._numbers:
+            self._numbers[part] = max((int(file.stem.rpartition("-")[2]) for file in self._files(part)), default=-1)
+        self._numbers[part] += 1
+        file = self.folder / f"{part}-{self._numbers[part]:06d}.jsonl"
         temporary = file.with_suffix(".tmp")
+        text = "".join(json.dumps(asdict(completion)) + "\n" for completion in batch)
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(file)
+
+    def _files(self, part: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{part}-[0-9]*.jsonl"))
+
+
+def _row(ask: Ask, decoding: str, completion: Completion, graded: Any) -> CompletionRow:
+    return CompletionRow(
+        problem_id=ask.problem_id,
+        attempt=ask.attempt,
+        sample=ask.sample,
+        decoding=decoding,
+        seed=ask.seed,
+        prompt_digest=completion.prompt_digest,
+        completion=completion.text,
+        finish_reason=completion.finish_reason,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        answer=graded.answer,
+        verdict=str(graded.verdict),
+        second_opinion=str(graded.second_opinion),
+        verifier=graded.verifier,
+    )
 
 
 def first_asks(job: Job, kind: str, samples: Iterable[int]) -> list[Ask]:

@@ -57,10 +57,14 @@ class Completion:
 
 
 class Engine(Protocol):
-    """Generates completions of chat dialogues."""
+    """Generates completions of chat dialogues.
+
+    An engine may also have `close()`, which gives its memory back, and `shares_prefixes`, which is true where requests
+    of several tables are better generated in one call than table by table.
+    """
 
     def generate(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[list[Completion]]:
-        """Yield finished completions batch by batch; the batches depend on `requests` alone."""
+        """Yield finished completions batch by batch, each request's once, in any order."""
         ...
 
 
@@ -74,7 +78,13 @@ def request_seed(*parts: object) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
-def load_engine(settings: dict[str, object], model: Path, template_options: dict[str, object]) -> Engine:
-    """The engine named by `settings['backend']`, with the model in folder `model` loaded."""
+def load_engine(
+    settings: dict[str, object], model: Path, template_options: dict[str, object], start: Path | None = None
+) -> Engine:
+    """The engine named by `settings['backend']`, with the model in folder `model` loaded.
+
+    `start` is the folder that a LoRA-trained model was trained from, for an engine that can serve adapters.
+    """
     module = importlib.import_module(f"piretry.engines.{settings['backend']}_engine")
-    return cast("Engine", module.load(settings, model, template_options))
+    further = {} if start is None else {"start": start}
+    return cast("Engine", module.load(settings, model, template_options, **further))

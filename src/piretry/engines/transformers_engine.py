@@ -8,26 +8,25 @@ taking the maximum draws exactly from their softmax (the Gumbel-max trick, Gumbe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from piretry.engines.base import Completion, Request, SamplingParams
+from piretry.engines.rendering import Prompt, completion_of, load_tokenizer, prompts_of, render
 
 
 def load(settings: dict[str, Any], model: Path, template_options: dict[str, Any]) -> TransformersEngine:
     """Load the model folder `model` for sampling; safetensors only, no remote code."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     torch.set_num_threads(int(settings["threads"]))
-    tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left", trust_remote_code=False)
     network = AutoModelForCausalLM.from_pretrained(
         model, dtype=getattr(torch, settings["dtype"]), use_safetensors=True, trust_remote_code=False
     )
     network.to(settings["device"]).eval()
-    return TransformersEngine(network, tokenizer, int(settings["batch_size"]), template_options)
+    return TransformersEngine(network, load_tokenizer(model), int(settings["batch_size"]), template_options)
 
 
 class TransformersEngine:
@@ -41,28 +40,22 @@ class TransformersEngine:
 
     def render(self, request: Request) -> str:
         """The exact prompt text of `request`, generation prompt included."""
-        return self.tokenizer.apply_chat_template(
-            list(request.messages), add_generation_prompt=True, tokenize=False, **self.template_options
-        )
+        return render(self.tokenizer, request, self.template_options)
 
     def generate(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[list[Completion]]:
         """Yield completions in batches of similar prompt length, in an order that depends on the requests alone."""
-        prompts = [self.render(request) for request in requests]
-        tokens = self.tokenizer(prompts, add_special_tokens=False)["input_ids"] if prompts else []
-        order = sorted(range(len(requests)), key=lambda i: (len(tokens[i]), requests[i].key))
+        prompts = prompts_of(self.tokenizer, requests, self.template_options)
+        order = sorted(range(len(requests)), key=lambda i: (len(prompts[i].tokens), requests[i].key))
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            yield self._batch(
-                [requests[i] for i in rows], [prompts[i] for i in rows], [tokens[i] for i in rows], params
-            )
+            yield self._batch([requests[i] for i in rows], [prompts[i] for i in rows], params)
 
-    def _batch(
-        self, requests: list[Request], prompts: list[str], tokens: list[list[int]], params: SamplingParams
-    ) -> list[Completion]:
+    def _batch(self, requests: list[Request], prompts: list[Prompt], params: SamplingParams) -> list[Completion]:
         import torch
         from transformers import GenerationConfig
 
-        encoded = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.network.device)
+        padded = self.tokenizer.pad({"input_ids": [prompt.tokens for prompt in prompts]}, return_tensors="pt")
+        encoded = padded.to(self.network.device)
         width = encoded["input_ids"].shape[1]
         # Every field is stated, because a checkpoint's own generation_config.json would fill what is left out.
         config = GenerationConfig(
@@ -80,21 +73,10 @@ class TransformersEngine:
             processors.append(make_gumbel_sampler(seeds, width, params))
         with torch.inference_mode():
             output = self.network.generate(**encoded, generation_config=config, logits_processor=processors)
-        texts, completions = output[:, width:].tolist(), []
-        for request, prompt, prompt_tokens, row in zip(requests, prompts, tokens, texts, strict=True):
-            ended = self.tokenizer.eos_token_id in row
-            kept = row[: row.index(self.tokenizer.eos_token_id)] if ended else row
-            completions.append(
-                Completion(
-                    key=request.key,
-                    text=self.tokenizer.decode(kept, skip_special_tokens=True),
-                    finish_reason="stop" if ended else "length",
-                    prompt_tokens=len(prompt_tokens),
-                    completion_tokens=len(kept) + ended,
-                    prompt_digest=hashlib.sha256(prompt.encode()).hexdigest()[:16],
-                )
-            )
-        return completions
+        return [
+            completion_of(request, prompt, row, self.tokenizer)
+            for request, prompt, row in zip(requests, prompts, output[:, width:].tolist(), strict=True)
+        ]
 
 
 def make_gumbel_sampler(seeds: Any, prompt_width: int, params: SamplingParams) -> Any:

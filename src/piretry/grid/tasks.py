@@ -183,7 +183,7 @@ def train(project: Project, name: str) -> Task:
     """The model of a cell: supervised fine-tuning on its selected examples."""
     state = State.parse(name)
     arm = _cell(state)
-    start = state.sampled_from() if project.scale.training.start_from == "previous" else State(arm.role, state.seed)
+    start = _trained_from(project, state)
     tuning = project.scale.training.tunings[arm.tuning]
     settings = {
         **tuning.plain(),
@@ -406,7 +406,12 @@ def _sampling(
     own: dict[str, Any],
 ) -> Task:
     # The job's GPUs share one model (tensor parallelism); where there are none, one process has it all.
-    asked = asks(project, stage, State.parse(own.get("writer", state.name)))
+    sampled = State.parse(own.get("writer", state.name))
+    asked = asks(project, stage, sampled)
+    tunings = project.scale.training.tunings
+    if project.scale.engine.backend == "vllm" and sampled.arm and tunings[sampled.arm.tuning].kind == "lora":
+        # The engine serves its adapter on the model that it was trained from, or checks the merged weights against it.
+        inputs = {**inputs, "start": paths.model(_trained_from(project, sampled))}
     settings = {
         **own,
         "engine": {**project.scale.engine.plain(), "tensor_parallel": max(1, asked.gpus)},
@@ -418,6 +423,13 @@ def _sampling(
     }
     modules = (f"{_STAGES}.{stage}", f"piretry.engines.{project.scale.engine.backend}_engine", VERIFIER)
     return Task(stage, state.name, inputs, outputs, settings, modules)
+
+
+def _trained_from(project: Project, state: State) -> State:
+    """The state whose model the training of cell `state` starts from."""
+    if project.scale.training.start_from == "previous":
+        return state.sampled_from()
+    return State(_cell(state).role, state.seed)
 
 
 def _parts_alone(project: Project, cell: State) -> list[dict[str, Any]]:

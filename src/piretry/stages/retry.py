@@ -7,8 +7,7 @@ Run alone: ``piretry retry small/base/s42 --prompt bare``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from piretry.completions import CompletionRow, read_completions, write_completions
 from piretry.data.schema import read_problems
@@ -20,35 +19,32 @@ if TYPE_CHECKING:
 
 
 def run(job: Job) -> None:
-    """Sample and grade retries of every failed problem, prompt by prompt and attempt by attempt."""
+    """Sample and grade retries of every failed problem, attempt by attempt, with every prompt at once.
+
+    With all prompts in one round the engine can share the beginning that they have in common.
+    """
     problems = read_problems(job.input("problems"))
-    attempts = own(read_completions(job.input("attempts")), job.settings)
-    failures = {row.problem_id: row.completion for row in attempts if not row.correct}
+    first = [row for row in own(read_completions(job.input("attempts")), job.settings) if not row.correct]
+    prompts: dict[str, dict[str, Any]] = job.settings["prompts"]
+    builders = {name: RetryAsks({**job.settings, **its, "prompt": name}, problems) for name, its in prompts.items()}
+    failures = {name: {row.problem_id: [row.completion] for row in first} for name in prompts}
+    rows: dict[str, list[CompletionRow]] = {name: [] for name in prompts}
+    kind = f"retry/{job.settings['writer']}"
     with Sampler(job) as sampler:
-        for prompt, settings in job.settings["prompts"].items():
-            builder = RetryAsks({**job.settings, **settings, "prompt": prompt}, problems)
-            rows = _retries(job, sampler, builder, failures)
-            write_completions(job.output(prompt), rows)
-
-
-def _retries(job: Job, sampler: Sampler, builder: RetryAsks, first: Mapping[str, str]) -> list[CompletionRow]:
-    """The retries with one prompt, after the failed `first` attempts by problem."""
-    prompt, kind = builder.settings["prompt"], f"retry/{job.settings['writer']}"
-    failures = {problem_id: [completion] for problem_id, completion in first.items()}
-    rows: list[CompletionRow] = []
-    for attempt in range(1, builder.settings["k"] + 1):
-        answered = sampler.answer(
-            [builder.ask(problem_id, failures[problem_id], attempt, 0, kind) for problem_id in sorted(failures)],
-            table=prompt,
-        )
-        rows += answered
-        for row in answered:
-            if row.correct:
-                del failures[row.problem_id]
-            else:
-                failures[row.problem_id].append(row.completion)
-        job.count(**{f"correct_at_{attempt}_{prompt}": sum(row.correct for row in answered)})
-        if not failures:
-            break
-    job.count(**{f"never_solved_{prompt}": len(failures)})
-    return rows
+        for attempt in range(1, max(settings["k"] for settings in prompts.values()) + 1):
+            asks = {
+                name: [builders[name].ask(problem, failed[problem], attempt, 0, kind) for problem in sorted(failed)]
+                for name, failed in failures.items()
+                if failed and attempt <= prompts[name]["k"]
+            }
+            for name, answered in sampler.answer_tables(asks).items():
+                rows[name] += answered
+                for row in answered:
+                    if row.correct:
+                        del failures[name][row.problem_id]
+                    else:
+                        failures[name][row.problem_id].append(row.completion)
+                job.count(**{f"correct_at_{attempt}_{name}": sum(row.correct for row in answered)})
+    for name in prompts:
+        job.count(**{f"never_solved_{name}": len(failures[name])})
+        write_completions(job.output(name), rows[name])
