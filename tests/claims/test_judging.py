@@ -256,7 +256,7 @@ def test_diversity_without_enough_correct_samples_is_a_sentence(tmp_path: Path) 
     _solutions(folder, "prover/base", kinds=1, rights=1, second="agrees")
     of = {"measure": "diversity", "series": "prover/base", "size": 2}
     claim = _lean_claim({"test": "above", "of": of, "threshold": 1.0})
-    with pytest.raises(PiretryError, match=r"only 0 held-out problems have 2 correct samples.*Raise evaluation\.samples"):
+    with pytest.raises(PiretryError, match=r"only 0 held-out problems have 2 correct.*Raise evaluation\.samples"):
         claim_result(folder.judge(), claim, [claim], COMMON)
 
 

@@ -27,7 +27,7 @@ def test_the_paper_scale_fetches_its_models_and_datasets() -> None:
         project.scale.data.plain()["train"]["repo"],
         project.scale.data.plain()["train"]["revision"],
     )
-    with pytest.raises(PiretryError, match="fetches nothing for 'evil'. Did you mean 'eval'"):
+    with pytest.raises(PiretryError, match=r"fetches nothing for 'evil'\. Did you mean 'eval'"):
         tasks.fetch(project, "evil")
 
 

@@ -15,7 +15,6 @@ from piretry.grid.hours import Hours, portions
 from piretry.grid.ledger import Ledger
 from piretry.grid.plan import make_plan
 from piretry.grid.project import Project, load_project
-from piretry.grid.tasks import all_tasks
 from piretry.settings.compute import ThroughputSettings
 
 # Seconds of one job of the tiny grid, by hand: 100 s to start, 50 tokens a completion, 1,000 tokens a second.

@@ -120,7 +120,7 @@ class Tables:
         return np.array([each.array(problems) for each in measured]).reshape(len(seeds), len(problems))
 
     def disagreement(self, series: str, seeds: Sequence[int], decoding: str) -> Array:
-        """Share of completions that verifier and second opinion do not both accept or both refuse, (seeds, problems)."""
+        """Share of completions on which verifier and second opinion differ, shape (seeds, problems)."""
         evaluations = [self.evaluation(f"{series}/s{seed}") for seed in seeds]
         _same_problems([(str(e.path), e.problem_ids) for e in evaluations])
         return np.stack([evaluation.disagreement(decoding) for evaluation in evaluations])

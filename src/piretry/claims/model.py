@@ -159,7 +159,8 @@ class Claim(Settings):
     family: str = Field(description="Claims of one family share Holm's correction.")
     tests: list[Test] = Field(default=[], description="All must pass for the claim to be reproduced.")
     variants: list[Variant] = Field(
-        default=[], description="Readings on which the sources contradict themselves; scales list such cells in `variants`."
+        default=[],
+        description="Readings on which the sources contradict themselves; scales list such cells in `variants`.",
     )
     not_run: str | None = Field(default=None, description="Why no cell of this claim can be run yet; null when it can.")
 

@@ -21,8 +21,8 @@ from piretry.images.sidecar import ImageFile
 
 # What CUDA_VISIBLE_DEVICES holds where Slurm gives a job no GPU.
 NO_DEVICES = ("", "-1", "NoDevFiles", "none", "void")
-# Inside the image: no package and no cache of the user's, no statistics sent home. HF_HUB_OFFLINE is not among them: every
-# stage but fetch, which runs on the submit host and needs the hub, sets it by itself.
+# Inside the image: no package and no cache of the user's, no statistics sent home. HF_HUB_OFFLINE is not among them:
+# every stage but fetch, which runs on the submit host and needs the hub, sets it by itself.
 SETTINGS = {
     "PYTHONNOUSERSITE": "1",
     "PYTHONPATH": "",
