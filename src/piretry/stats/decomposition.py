@@ -22,9 +22,9 @@ from piretry.stats.estimate import Estimate, linearised_estimate, mean_estimate
 from piretry.stats.variance import Array, SeedVariance
 
 #: Verdicts of a completion, as in design and schema.
-VERDICTS = ("correct", "wrong", "no_answer", "gold_unparseable", "timeout", "error")
+VERDICTS = ("correct", "wrong", "no_answer", "gold_unparseable", "timeout", "error", "sorry", "banned", "axiom")
 _GROUPS = {
-    "wrong": ("wrong",),
+    "wrong": ("wrong", "sorry", "banned", "axiom"),
     "no_answer": ("no_answer",),
     "other": ("gold_unparseable", "timeout", "error"),
 }

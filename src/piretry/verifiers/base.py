@@ -13,7 +13,8 @@ class Verdict(StrEnum):
     """What a verifier says about one completion; never a bare boolean.
 
     Only `correct` counts as a success. `gold_unparseable` is a fault of the data and `timeout` and `error`
-    are faults of the grading: they are kept apart from `wrong`, so that they can be counted.
+    are faults of the grading: they are kept apart from `wrong`, so that they can be counted. The last three are
+    those of proofs: one that leaves a gap, one that is refused by its text, one that rests on an axiom of its own.
     """
 
     correct = "correct"
@@ -22,6 +23,9 @@ class Verdict(StrEnum):
     gold_unparseable = "gold_unparseable"
     timeout = "timeout"
     error = "error"
+    sorry = "sorry"
+    banned = "banned"
+    axiom = "axiom"
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Grade:
     """The verdict on one request.
 
     `answer` is the text that was compared (None when the completion has none), `verifier` names the versions
-    that decided, and `second_opinion` is the verdict of an independent, simpler comparison.
+    that decided, and `second_opinion` is the verdict of an independent, simpler comparison. `message` is what the
+    verifier has to say about a failure, bounded and fit for a prompt; empty where there is nothing to say.
     """
 
     id: str
@@ -52,6 +57,7 @@ class Grade:
     verdict: Verdict
     verifier: str
     second_opinion: Verdict
+    message: str = ""
 
     @property
     def disagreement(self) -> bool:
