@@ -153,6 +153,3 @@ def sort_targets(path: Path) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
     config["target_modules"] = sorted(config["target_modules"])
     path.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
-
-
-_save = save_trained  # the name that piretry.training.distill imports

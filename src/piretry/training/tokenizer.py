@@ -54,8 +54,10 @@ def tokenizer_texts(chains: ChainSettings, prompts: RetryPrompts, chat: Mapping[
     return texts
 
 
-def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+def build_tokenizer(texts: Iterable[str], vocabulary: int, pieces: str = _PIECES) -> Any:
     """A `PreTrainedTokenizerFast` of at most `vocabulary` tokens (259 and the merges that `texts` support).
+
+    `pieces` is the pattern of how text is cut up before merges are learnt; a line break must stand alone in it.
 
     Deterministic: equal texts give equal files. Padding is `<|endoftext|>`, a turn ends with `<|im_end|>`.
     """
@@ -65,7 +67,7 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+            pre_tokenizers.Split(Regex(pieces), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
