@@ -103,6 +103,7 @@ class Rules:
             return value
 
         found: dict[str, Callable[..., int | str]] = {"mem_mb": grown("mem_mb"), "runtime": grown("runtime")}
+        found["nodes"] = lambda wildcards: 1  # Slurm may spread the GPUs of a job over several otherwise
         stages = set(TABLE_STAGES.values()) if stage == "shard" else {stage}
         on_gpu = any(asked.gpus for key, asked in self.project.scale.resources.items() if key.split(".")[0] in stages)
         if on_gpu:

@@ -110,7 +110,8 @@ def image() -> Image:
 
 def machine() -> Machine:
     """Host, CPU model, the GPUs given to this process, and the Slurm job it is part of."""
-    return Machine(socket.gethostname(), cpu_model(), gpus(), os.environ.get("SLURM_JOB_ID") or None)
+    host = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+    return Machine(host, cpu_model(), gpus(), os.environ.get("SLURM_JOB_ID") or None)
 
 
 @functools.cache

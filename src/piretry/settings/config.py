@@ -33,8 +33,8 @@ class Config(Settings):
     grid: list[GridGroup] = Field(min_length=1, description="The cells.")
     statistics: StatisticsSettings = Field(description="Settings of intervals and tests.")
     site: str = Field(
-        description="The file with the cluster's settings, written by `piretry init slurm`. While it is not there, jobs "
-        "name no account, partition or GPU model."
+        description="The file with the cluster's settings, written by `piretry init slurm`. While it is not there, "
+        "jobs name no account, partition or GPU model."
     )
     budget_gpu_hours: float | None = Field(
         gt=0, description="A run whose plan needs more GPU-hours is refused before its first job; null sets no limit."

@@ -207,13 +207,13 @@ class TuningSettings(Settings):
     max_grad_norm: float = Field(gt=0, description="Gradient clipping. Not stated by the sources.")
     max_length: Positive = Field(description="Longest example in tokens; longer ones are an error.")
     packing: bool = Field(
-        description="Lay the examples of a micro batch end to end without padding, without attention across them; the examples of "
-        "a step stay the same."
+        description="Lay the examples of a micro batch end to end without padding, without attention across them; the "
+        "examples of a step stay the same."
     )
     gradient_checkpointing: bool = Field(description="Compute activations again instead of keeping them: less memory.")
     checkpoint_steps: Positive = Field(description="Steps between the checkpoints that a killed job resumes from.")
     fsdp: bool = Field(
-        description="Shard weights, gradients and optimizer over the GPUs of the job (FSDP); false: every GPU has a copy."
+        description="Shard weights, gradients and optimizer over the GPUs of the job (FSDP); false: each has a copy."
     )
     lora_rank: Positive | None = Field(description="LoRA rank (16 in the sources); null with full.")
     lora_alpha: Positive | None = Field(description="LoRA alpha (32 in one place); null with full.")

@@ -55,8 +55,8 @@ def _guide() -> str:
         "",
         "Generated from the settings classes by `piretry schema`; a test fails when it drifts. Read are:",
         "`config.yaml` (grid, seeds, scale, statistics), one file of `scales/` (what the roles are bound to),",
-        "`report/claims.yaml` (what was claimed) and, on a cluster, `slurm/site.yaml` (where jobs go). All are validated when the workflow is parsed; unknown keys are",
-        "refused.",
+        "`report/claims.yaml` (what was claimed) and, on a cluster, `slurm/site.yaml` (where jobs go). All are",
+        "validated when the workflow is parsed; unknown keys are refused.",
         "",
     ]
     for path, model in FILES.items():

@@ -52,7 +52,8 @@ def find_unnoted(folder: Path, project: Project) -> Unnoted:
     root = project.results
     marks = traces.unfinished(folder)
     makers = {path: task for task in all_tasks(project) for path in task.outputs.values()}
-    current, other = [], []
+    current: list[str] = []
+    other: list[str] = []
     for path in walk(folder / root).recorded:
         shown = (root / path).as_posix()
         if path not in makers or not (folder / shown).exists() or shown in marks or traces.has_metadata(folder, shown):

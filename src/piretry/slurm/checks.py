@@ -81,7 +81,7 @@ def _slurm() -> Iterator[Finding]:
     if age is None:
         yield Finding(
             False,
-            "Slurm's controller does not answer `scontrol show config`. See `sinfo`; on a cluster in maintenance try later.",
+            "Slurm's controller does not answer `scontrol show config`. It may be down for maintenance.",
         )
     elif age < 60:
         yield Finding(
@@ -101,7 +101,7 @@ def _partitions(site: SiteSettings) -> Iterator[Finding]:
         if name is not None and name not in known:
             yield Finding(
                 False,
-                f"The {kind} partition {name!r} is not one of this cluster.{nearest(name, known)} Mend partitions.",
+                f"partitions.{kind.lower()} is {name!r}, which sinfo does not show.{nearest(name, known)}",
             )
     gpu = known.get(site.partitions.gpu or "")
     if gpu is None:
@@ -142,8 +142,8 @@ def _folders(site: SiteSettings, home: Path) -> Iterator[Finding]:
         elif kind in NODE_FILE_SYSTEMS:
             yield Finding(
                 False,
-                f"The {what} folder {folder} lies on {kind}, which only this host sees. Choose one on the file system that "
-                "all nodes share.",
+                f"The {what} folder {folder} lies on {kind}, which only this host sees. Choose one on the file system "
+                "that all nodes share.",
             )
         else:
             yield Finding(True, f"The {what} folder {folder} can be written ({kind}).")
@@ -153,7 +153,7 @@ def _folders(site: SiteSettings, home: Path) -> Iterator[Finding]:
             yield Finding(False, f"The folder {source} of binds is not there. Apptainer would refuse every job.")
     for kind, image in (("CPU", site.images.cpu), ("GPU", site.images.gpu)):
         if not (home / image).exists():
-            yield Finding(False, f"The {kind} image {image} is not built yet. See containers/README.md.")
+            yield Finding(False, f"The {kind} image {image} is not built yet: `snakemake images` builds it.")
 
 
 def file_system(place: Path) -> str:
@@ -172,7 +172,7 @@ def file_system(place: Path) -> str:
 
 
 def _probe(site: SiteSettings, home: Path, partition: str | None) -> Finding:
-    """A small job that looks from a node: is the checkout there, this Python, apptainer, and can the cache be written?"""
+    """A small job that looks from a node: are checkout, this Python and apptainer there, can the cache be written?"""
     tests = {
         f"the checkout {home.absolute()}": f"test -w {shlex.quote(str(home.absolute()))}",
         f"this Python {sys.executable}": f"test -x {shlex.quote(sys.executable)}",

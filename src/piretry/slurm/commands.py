@@ -42,15 +42,11 @@ def add_parsers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     init.add_argument("--home", type=Path, default=Path(), help="the checkout (default: here)")
     init.set_defaults(run=_init)
 
-    recover = verbs.add_parser(
-        "recover", help="after a Snakemake that was killed: its jobs, the lock, half-written files"
-    )
+    recover = verbs.add_parser("recover", help="after a killed Snakemake: end its jobs, unlock, clean up")
     way = recover.add_mutually_exclusive_group()
     way.add_argument("--cancel", action="store_true", help="cancel its jobs that are still there; they resume later")
     way.add_argument("--wait", action="store_true", help="wait until its jobs have ended")
-    recover.add_argument(
-        "--checked-other-host", action="store_true", help="no Snakemake runs on the host of the last run"
-    )
+    recover.add_argument("--checked-other-host", action="store_true", help="no Snakemake runs where the last one ran")
     recover.add_argument("--poll", type=float, default=5.0, help="seconds between two looks at the queue (default: 5)")
     recover.add_argument("--home", type=Path, default=Path(), help="the checkout (default: here)")
     recover.set_defaults(run=_recover)

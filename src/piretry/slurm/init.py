@@ -1,4 +1,4 @@
-"""`piretry init slurm`: asks about the cluster, offers what Slurm tells, writes slurm/config.yaml and slurm/site.yaml."""
+"""`piretry init slurm`: asks about the cluster, offering what Slurm tells, and writes the two files of slurm/."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def init_slurm(
     site = validate(SiteSettings, _site(answers), "Your answers")
     age = min_job_age()
     seconds = STATUS_SECONDS if age is None else max(1, min(STATUS_SECONDS, age // 3))
-    write_whole(profile_file, profile_text(site, home, scale, seconds))
+    write_whole(profile_file, profile_text(home, scale, seconds))
     write_whole(site_file, site_text(site))
     print(f"Wrote {site_file} (the cluster) and {profile_file} (Snakemake's profile).")
     return check_site(home, probe)
@@ -137,7 +137,7 @@ def _gpu_model(answers: Mapping[str, str], home: Path) -> Question:
     return Question(
         "gpu_model",
         "Slurm's name of the GPU type, as in --gpus=TYPE:1",
-        partition and partition.gpu_model,
+        partition.gpu_model if partition else None,
         optional=True,
     )
 

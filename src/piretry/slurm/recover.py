@@ -1,8 +1,8 @@
 """`piretry recover`: after a Snakemake that was killed, brings the folder back to where a plain rerun goes on.
 
-A killed Snakemake leaves its lock, and its Slurm jobs go on without it. A rerun would submit them a second time, and two
-jobs would write the same files. So: first the jobs are ended or waited for, then the folder is unlocked, then what is
-half-written is removed. What a killed job resumes from (`.partial/`) stays.
+A killed Snakemake leaves its lock, and its Slurm jobs go on without it. A rerun would submit them a second time, and
+two jobs would write the same files. So: first the jobs are ended or waited for, then the folder is unlocked, then what
+is half-written is removed. What a killed job resumes from (`.partial/`) stays.
 """
 
 from __future__ import annotations
@@ -118,15 +118,15 @@ def _refuse_while_alive(folder: Path, runs: list[traces.Run], other_host_checked
     if processes:
         first = processes[0]
         raise PiretryError(
-            f"Snakemake is at work in {folder.resolve()} (process {first.pid}: {first.command[:120]}). There is nothing to "
-            f"recover. To stop it, press Ctrl-C there or `kill -INT {first.pid}`: it then cancels its jobs itself."
+            f"Snakemake is at work in {folder.resolve()} (process {first.pid}: {first.command[:120]}). Nothing is to "
+            f"be recovered. To stop it, press Ctrl-C there or `kill -INT {first.pid}`: it then cancels its jobs itself."
         )
     host = runs[0].host if runs else None
     if host and host != socket.gethostname() and traces.is_locked(folder) and not other_host_checked:
         raise PiretryError(
-            f"The last Snakemake of this folder ran on {host}, and this is {socket.gethostname()}: from here it cannot be "
-            f"seen whether it still runs. Recover on {host}, or look there (`ssh {host} pgrep -af snakemake`) and give "
-            "--checked-other-host."
+            f"The last Snakemake of this folder ran on {host}, and this is {socket.gethostname()}: from here it cannot "
+            f"be seen whether it still runs. Recover on {host}, or look there (`ssh {host} pgrep -af snakemake`) and "
+            "give --checked-other-host."
         )
 
 
@@ -161,9 +161,10 @@ def _until_gone(folder: Path, runs: list[traces.Run], poll: float, limit: float 
         if not left and not silent:
             return
         if limit is not None and time.monotonic() - started > limit:
+            which = f" ({left[0].line()})" if left else ""
             raise PiretryError(
-                f"{len(left)} jobs have not ended {limit:.0f} s after they were cancelled ({left[0].line() if left else ''}). "
-                "Nothing was unlocked. Look with squeue, and run this again."
+                f"{len(left)} jobs have not ended {limit:.0f} s after they were cancelled{which}. Nothing was "
+                "unlocked. Look with squeue, and run this again."
             )
         if limit is None and len(left) != before:
             print(f"{len(left)} jobs left: {_states(left)}", flush=True)
@@ -180,8 +181,8 @@ def _unlock(folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PiretryError(
-            f"`snakemake --unlock` failed in {folder}:\n{(done.stdout + done.stderr).strip()[-1500:]}\nMend this, and run "
-            "`piretry recover` again."
+            f"`snakemake --unlock` failed in {folder}:\n{(done.stdout + done.stderr).strip()[-1500:]}\n"
+            "Mend this, and run `piretry recover` again."
         )
 
 
@@ -215,15 +216,15 @@ def _note(folder: Path, project: Project, runs: list[traces.Run]) -> list[str]:
     found = find_unnoted(folder, project)
     for path in found.other:
         print(
-            f"{path} was finished by a job with other settings or code than the present ones, and Snakemake does not know "
-            f"that: to make it again, run snakemake with --forcerun {path}"
+            f"{path} was finished by a job with other settings or code than the present ones, and Snakemake does not "
+            f"know that: to make it again, run snakemake with --forcerun {path}"
         )
     if not found.current:
         return []
     if not adopt(folder, found.current, runs[0].command if runs else ("snakemake",)):
         print(
-            f"{len(found.current)} outputs were finished without Snakemake, but what they are made from must be made again "
-            "first: the rerun makes them, too."
+            f"{len(found.current)} outputs were finished without Snakemake, but what they are made from must be made "
+            "again first: the rerun makes them, too."
         )
         return []
     print(f"Snakemake has taken note of {len(found.current)} outputs that jobs finished without it.")
@@ -237,27 +238,19 @@ def _final(draft: Path) -> Path:
 
 
 def _tell_the_rest(folder: Path, projects: Sequence[Project], runs: list[traces.Run]) -> None:
-    marks = traces.unfinished(folder)
-    outputs = [path for path in marks if not path.endswith(".prov.json")]
-    if outputs:
-        print(f"{len(outputs)} outputs were being made; the rerun makes them again:")
-        for path in outputs:
-            print(f"  {path}{' (goes on where it was)' if resumes(folder / path) else ''}")
-    resumable = [
-        place
-        for project in projects
-        for place in sorted((folder / project.results).rglob(f"{PARTIAL}/*"))
-        if place.is_dir()
-    ]
-    others = [
-        place for place in resumable if not any(place.parent.parent == (folder / path).parent for path in outputs)
-    ]
-    for place in others:
-        print(f"Goes on where it was, when it is asked for again: {place}")
+    going_on = {path for project in projects for path in resumable(folder, project.results)}
+    marked = {path for path in traces.unfinished(folder) if not path.endswith(RECORD_SUFFIX)}
+    if marked | going_on:
+        print(f"{len(marked | going_on)} outputs were being made; the rerun makes them:")
+    for path in sorted(marked | going_on):
+        print(f"  {path}{' (goes on where it was)' if path in going_on else ''}")
     command = " ".join(["snakemake", *runs[0].command[1:]]) if runs else "snakemake --profile slurm all"
     print(f"A plain rerun goes on from here: {command}")
 
 
-def resumes(output: Path) -> bool:
-    """Whether a killed job has left something from which `output` goes on."""
-    return any((output.parent / PARTIAL).glob(f"{output.name}-*"))
+def resumable(folder: Path, root: Path) -> list[str]:
+    """Outputs below `root` of which a killed job has left something to go on from; paths relative to `folder`."""
+    kept = [place for place in (folder / root).rglob(f"{PARTIAL}/*") if place.is_dir()]
+    # `.partial/attempts.parquet-<digest>` belongs to the attempts.parquet beside `.partial`.
+    outputs = {place.parent.parent / place.name.rpartition("-")[0] for place in kept}
+    return sorted(path.relative_to(folder).as_posix() for path in outputs if not path.exists())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ TEMPLATE = Path("profiles/slurm/config.yaml")
 def site_text(site: SiteSettings) -> str:
     """slurm/site.yaml: every key with its description above it."""
     head = [
-        "# The cluster, as `piretry init slurm` wrote it. Edit it by hand, or run that again. Nothing in it changes a result.",
+        "# The cluster, as `piretry init slurm` wrote it. Edit it by hand, or run that again. It changes no result.",
         "",
     ]
     return "\n".join(head + _lines(type(site), site.plain(), 0)) + "\n"
@@ -42,11 +40,10 @@ def _lines(model: type[Settings], values: Mapping[str, Any], depth: int) -> list
     return lines
 
 
-def profile_text(site: SiteSettings, home: Path, scale: str, status_seconds: int) -> str:
-    """slurm/config.yaml: the template of the checkout, with what this site adds or changes.
+def profile_text(home: Path, scale: str, status_seconds: int) -> str:
+    """slurm/config.yaml: the template of the checkout, for this site.
 
     Args:
-        site: the cluster's settings; its binds become arguments of Apptainer.
         home: the checkout, which holds the template.
         scale: what `all` makes when the command line names no scale.
         status_seconds: seconds before the first look at a job; three times this must fit into Slurm's MinJobAge.
@@ -63,13 +60,6 @@ def profile_text(site: SiteSettings, home: Path, scale: str, status_seconds: int
             _, hash_, comment = rest.partition(" #")
             line = f"{key}: {changed[key]}{hash_}{comment}"
         lines.append(line)
-    if site.binds:
-        arguments = " ".join(f"--bind {shlex.quote(bind)}" for bind in site.binds)
-        lines += [
-            "",
-            "# The binds of site.yaml when `piretry init slurm` last ran.",
-            f"apptainer-args: {_quoted(arguments)}",
-        ]
     result = "\n".join(lines) + "\n"
     if not isinstance(yaml.safe_load(result), dict):
         raise PiretryError(f"{template} holds no mapping of Snakemake's options: restore it from the repository.")
@@ -81,8 +71,4 @@ def write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp")
     draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-
-
-def _quoted(text: str) -> str:
-    return yaml.safe_dump(text, default_style='"', width=10_000).strip()
+    draft.replace(path)
