@@ -74,7 +74,6 @@ include: "rules/report.smk"
 
 localrules:
     all,
-    fetch,
 
 
 rule all:
