@@ -395,7 +395,10 @@ def test_torch_is_left_as_it_was(tmp_path: Path) -> None:
     import torch
 
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    deterministic = torch.are_deterministic_algorithms_enabled()  # other tests of the process may have asked for them
+    torch.use_deterministic_algorithms(False)
     run(tmp_path)
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(deterministic)
     assert torch.equal(torch.random.get_rng_state(), state)
