@@ -114,6 +114,7 @@ def test_the_hashes_along_the_way_are_those_of_the_files(run: Run) -> None:
 
 WILDCARDS = {
     "role": "small",
+    "split": "train",
     "state": CELL,
     "prompt": "bare",
     "writer": "medium",

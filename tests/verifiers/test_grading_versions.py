@@ -15,7 +15,8 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def test_the_pins_are_those_of_pyproject() -> None:
-    written = dict(line.split("==") for line in tomllib.loads(PYPROJECT.read_text())["project"]["dependencies"])
+    lines = tomllib.loads(PYPROJECT.read_text())["project"]["dependencies"]
+    written = dict(line.split("==") for line in lines if "==" in line)  # numpy has a range
     assert versions.pinned_versions() == {name: written[name] for name in versions.PACKAGES}
     assert versions.require_pins() == versions.installed_versions() == versions.pinned_versions()
 
@@ -54,4 +55,5 @@ def test_the_rules_that_decide_are_in_the_digest() -> None:
     """
     folder = Path(versions.__file__).parent
     neutral = {"__init__", "base", "cache", "files", "pool", "process", "second", "traps", "versions", "worker"}
+    neutral.add("heuristic")  # it judges proofs, and decides no verdict on them
     assert {f"{path.stem}.py" for path in folder.glob("*.py") if path.stem not in neutral} == set(versions._RULES)
