@@ -21,20 +21,11 @@ import pytest
 from piretry.data.schema import Problem, write_problems
 from piretry.grid.task import Task
 from piretry.provenance.record import read_record, record_path
+from vllm_settings import VLLM
 
 ROOT = Path(__file__).parents[1]
 KILLS, PROBLEMS = 10, 480
 TABLE = "small/base/s42/attempts.parquet"
-VLLM = {
-    "gpu_memory_utilization": 0.5,
-    "max_model_len": None,
-    "max_num_batched_tokens": 4096,
-    "enforce_eager": True,
-    "prefix_caching": True,
-    "batch_invariant": False,
-    "cpu_kvcache_gb": 0.25,
-    "lora": "merged",
-}
 
 
 class Attempt:

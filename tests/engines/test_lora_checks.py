@@ -12,6 +12,7 @@ import pytest
 from piretry.engines.base import Request, SamplingParams, load_engine
 from piretry.engines.lora import Adapter, adapter_in, check_merged, compare
 from piretry.errors import PiretryError
+from vllm_settings import VLLM
 
 SETTINGS: dict[str, Any] = {
     "backend": "vllm",
@@ -20,16 +21,7 @@ SETTINGS: dict[str, Any] = {
     "threads": 1,
     "batch_size": 16,
     "tensor_parallel": 1,
-    "vllm": {
-        "gpu_memory_utilization": 0.5,
-        "max_model_len": None,
-        "max_num_batched_tokens": 4096,
-        "enforce_eager": True,
-        "prefix_caching": True,
-        "batch_invariant": False,
-        "cpu_kvcache_gb": 0.25,
-        "lora": "adapter",
-    },
+    "vllm": {**VLLM, "lora": "adapter"},
 }
 needs_vllm = pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None,

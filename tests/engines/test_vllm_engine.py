@@ -14,21 +14,12 @@ import pytest
 
 from piretry.engines.base import Completion, Engine, Request, SamplingParams, load_engine, request_seed
 from piretry.errors import PiretryError
+from vllm_settings import VLLM
 
 if importlib.util.find_spec("vllm") is None:
     pytest.skip("vLLM is not installed: `make test-vllm` runs the tests of its engine", allow_module_level=True)
 
 pytestmark = pytest.mark.slow
-VLLM = {
-    "gpu_memory_utilization": 0.5,
-    "max_model_len": None,
-    "max_num_batched_tokens": 4096,
-    "enforce_eager": True,
-    "prefix_caching": True,
-    "batch_invariant": False,
-    "cpu_kvcache_gb": 0.25,
-    "lora": "merged",
-}
 SETTINGS = {
     "backend": "vllm",
     "dtype": "float32",

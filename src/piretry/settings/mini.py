@@ -68,13 +68,39 @@ class ModelShape(Settings):
         return self
 
 
-class PretrainSettings(Settings):
-    """How a base model is made: what its dialogues are like, and how it is trained on them."""
+class PretrainLoop(Settings):
+    """What every pretraining run is told, whatever its dialogues are about."""
 
     seed: int = Field(ge=0, description="Seed of the initial weights and of the dialogues.")
     steps: Positive = Field(description="Optimizer steps.")
     batch_size: Positive = Field(description="Dialogues a step.")
     row_tokens: Positive = Field(description="Dialogues of a step are packed into rows of up to so many tokens.")
+    histories: dict[Literal["last", "all", "none"], Weight] = Field(
+        min_length=1,
+        description="What retry dialogues show of the failures, with weights, as retry.history of the scale: the last "
+        "one, two of them (all), or none.",
+    )
+    learning_rate: float = Field(gt=0, description="Peak learning rate of Muon, for the matrices.")
+    embedding_learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW, for embedding and norms.")
+    weight_decay: float = Field(ge=0, description="Weight decay of the matrices.")
+    warmup_steps: int = Field(ge=0, description="Steps of linear warm-up.")
+    final_learning_rate: Share = Field(
+        description="Where the linear decay of both learning rates ends, as a share of the peak."
+    )
+    checkpoint_every: Positive = Field(description="Steps between checkpoints, from which a killed run goes on.")
+
+    @model_validator(mode="after")
+    def _runs(self) -> PretrainLoop:
+        if not any(self.histories.values()):
+            raise ValueError("histories gives every kind the weight 0: at least one must be above 0")
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps {self.warmup_steps} must be below steps {self.steps}")
+        return self
+
+
+class PretrainSettings(PretrainLoop):
+    """How a base model is made: what its dialogues are like, and how it is trained on them."""
+
     step_noise: Share = Field(
         description="Probability that a worked step states a random wrong result (the error is carried on): slips, "
         "which better training can sharpen away."
@@ -97,24 +123,3 @@ class PretrainSettings(Settings):
         description="Probability that the answer after a prompt that shows an answer (gold, wrong) bends its last step "
         "to end there."
     )
-    histories: dict[Literal["last", "all", "none"], Weight] = Field(
-        min_length=1,
-        description="What retry dialogues show of the failures, with weights, as retry.history of the scale: the last "
-        "one, two of them (all), or none.",
-    )
-    learning_rate: float = Field(gt=0, description="Peak learning rate of Muon, for the matrices.")
-    embedding_learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW, for embedding and norms.")
-    weight_decay: float = Field(ge=0, description="Weight decay of the matrices.")
-    warmup_steps: int = Field(ge=0, description="Steps of linear warm-up.")
-    final_learning_rate: Share = Field(
-        description="Where the linear decay of both learning rates ends, as a share of the peak."
-    )
-    checkpoint_every: Positive = Field(description="Steps between checkpoints, from which a killed run goes on.")
-
-    @model_validator(mode="after")
-    def _sensible(self) -> PretrainSettings:
-        if not any(self.histories.values()):
-            raise ValueError("histories gives every kind the weight 0: at least one must be above 0")
-        if self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} must be below steps {self.steps}")
-        return self

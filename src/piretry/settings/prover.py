@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from piretry.settings.mini import Positive, Share, Weight
+from piretry.settings.mini import Positive, PretrainLoop, Share, Weight
 from piretry.settings.model import Settings
 
 
@@ -47,10 +47,9 @@ class TheoremSettings(Settings):
         return self
 
 
-class ProverPretrainSettings(Settings):
+class ProverPretrainSettings(PretrainLoop):
     """How the mini prover is made: what its dialogues are like, and how it is trained on them."""
 
-    seed: int = Field(ge=0, description="Seed of the initial weights and of the dialogues.")
     theorems: Positive = Field(
         description="Theorems of the pretraining split that are drawn. Each serves several dialogues, with other "
         "variables and another order of hypotheses every time."
@@ -76,22 +75,6 @@ class ProverPretrainSettings(Settings):
         "conjunction, a name that does not exist. Gives the base errors that better training can sharpen away."
     )
     slips_from: Share = Field(description="Share of the steps after which slips begin; before, proofs are right.")
-    histories: dict[Literal["last", "all", "none"], Weight] = Field(
-        min_length=1,
-        description="What retry dialogues show of the failures, with weights, as retry.history of the scale: the last "
-        "one, two of them (all), or none.",
-    )
-    steps: Positive = Field(description="Optimizer steps.")
-    batch_size: Positive = Field(description="Dialogues a step.")
-    row_tokens: Positive = Field(description="Dialogues of a step are packed into rows of up to so many tokens.")
-    learning_rate: float = Field(gt=0, description="Peak learning rate of Muon, for the matrices.")
-    embedding_learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW, for embedding and norms.")
-    weight_decay: float = Field(ge=0, description="Weight decay of the matrices.")
-    warmup_steps: int = Field(ge=0, description="Steps of linear warm-up.")
-    final_learning_rate: Share = Field(
-        description="Where the linear decay of both learning rates ends, as a share of the peak."
-    )
-    checkpoint_every: Positive = Field(description="Steps between checkpoints, from which a killed run goes on.")
 
     @model_validator(mode="after")
     def _sensible(self) -> ProverPretrainSettings:
@@ -99,11 +82,8 @@ class ProverPretrainSettings(Settings):
             raise ValueError(
                 f"skeleton_share {self.skeleton_share} and retry_share {self.retry_share} add up to more than 1"
             )
-        for name in ("styles", "histories"):
-            if not any(getattr(self, name).values()):
-                raise ValueError(f"{name} gives every kind the weight 0: at least one must be above 0")
-        if self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} must be below steps {self.steps}")
+        if not any(self.styles.values()):
+            raise ValueError("styles gives every kind the weight 0: at least one must be above 0")
         return self
 
 

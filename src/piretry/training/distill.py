@@ -28,7 +28,7 @@ from piretry.training.divergence import mean_divergence
 from piretry.training.outcome import Outcome
 from piretry.training.rollouts import answer_states, evaluating, rollouts
 from piretry.training.sft import save_trained
-from piretry.training.trainer import Progress, lora_config, progress_callback
+from piretry.training.trainer import Progress, common_arguments, lora_config, progress_callback
 
 
 @dataclass(frozen=True)
@@ -199,35 +199,7 @@ def make_distiller(
             """Not estimated: a step's rollouts decide how much it computes."""
             return 0
 
-    cpu = settings["device"] == "cpu"
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        max_steps=settings["steps"],
-        per_device_train_batch_size=settings["micro_batch_size"],
-        gradient_accumulation_steps=settings["batch_size"] // settings["micro_batch_size"],
-        learning_rate=settings["learning_rate"],
-        lr_scheduler_type=settings["schedule"],
-        warmup_steps=settings["warmup_steps"],
-        weight_decay=settings["weight_decay"],
-        max_grad_norm=settings["max_grad_norm"],
-        optim="adamw_torch" if cpu else "adamw_torch_fused",
-        seed=settings["seed"],
-        data_seed=settings["seed"],
-        use_cpu=cpu,
-        bf16=settings["dtype"] == "bfloat16",
-        gradient_checkpointing=settings["gradient_checkpointing"],
-        gradient_checkpointing_kwargs={"use_reentrant": False},
-        dataloader_num_workers=0,
-        dataloader_pin_memory=not cpu,
-        remove_unused_columns=False,
-        save_strategy="steps",
-        save_steps=settings["checkpoint_steps"],
-        save_total_limit=1,
-        logging_strategy="steps",
-        logging_steps=max(1, settings["steps"] // 20),
-        report_to=[],
-        disable_tqdm=True,
-    )
+    arguments = TrainingArguments(**common_arguments(settings, checkpoints, processes=1), remove_unused_columns=False)
     trainer = Distiller(
         model=student, args=arguments, train_dataset=list(rows), data_collator=lambda batch: {"rows": batch}
     )

@@ -63,6 +63,39 @@ def in_order_of_training(rows: Sequence[SftRow], examples: int, seed: int) -> li
     return order[:examples]
 
 
+def common_arguments(settings: Mapping[str, Any], checkpoints: Path, processes: int) -> dict[str, Any]:
+    """What every training tells transformers' Trainer: the tuning's steps and optimizer, checkpoints, and silence."""
+    cpu = settings["device"] == "cpu"
+    return {
+        "output_dir": str(checkpoints),
+        "max_steps": settings["steps"],
+        "per_device_train_batch_size": settings["micro_batch_size"],
+        "gradient_accumulation_steps": settings["batch_size"] // (settings["micro_batch_size"] * processes),
+        "learning_rate": settings["learning_rate"],
+        "lr_scheduler_type": settings["schedule"],
+        "warmup_steps": settings["warmup_steps"],
+        "weight_decay": settings["weight_decay"],
+        "max_grad_norm": settings["max_grad_norm"],
+        # The fused form needs no temporary copies, which are a sixth of an 8B model's memory.
+        "optim": "adamw_torch" if cpu else "adamw_torch_fused",
+        "seed": settings["seed"],
+        "data_seed": settings["seed"],
+        "use_cpu": cpu,
+        "bf16": settings["dtype"] == "bfloat16",
+        "gradient_checkpointing": settings["gradient_checkpointing"],
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": not cpu,
+        "save_strategy": "steps",
+        "save_steps": settings["checkpoint_steps"],
+        "save_total_limit": 1,
+        "logging_strategy": "steps",
+        "logging_steps": max(1, settings["steps"] // 20),
+        "report_to": [],
+        "disable_tqdm": True,
+    }
+
+
 def make_trainer(
     network: Any,
     tokenizer: Any,
@@ -84,43 +117,17 @@ def make_trainer(
     processes = settings["processes"]
     if processes > 1:
         rows = in_order_of_training(rows, settings["steps"] * settings["batch_size"], settings["seed"])
-    cpu = settings["device"] == "cpu"
     arguments = SFTConfig(
-        output_dir=str(checkpoints),
-        max_steps=settings["steps"],
-        per_device_train_batch_size=settings["micro_batch_size"],
-        gradient_accumulation_steps=settings["batch_size"] // (settings["micro_batch_size"] * processes),
-        learning_rate=settings["learning_rate"],
-        lr_scheduler_type=settings["schedule"],
-        warmup_steps=settings["warmup_steps"],
-        weight_decay=settings["weight_decay"],
-        max_grad_norm=settings["max_grad_norm"],
-        # The fused form needs no temporary copies, which are a sixth of an 8B model's memory.
-        optim="adamw_torch" if cpu else "adamw_torch_fused",
+        **common_arguments(settings, checkpoints, processes),
         # Too long examples were refused before; TRL allows no length beside padding_free.
         max_length=None if settings["packing"] else settings["max_length"],
         padding_free=settings["packing"],
         completion_only_loss=True,
         packing=False,
-        seed=settings["seed"],
-        data_seed=settings["seed"],
-        use_cpu=cpu,
-        bf16=settings["dtype"] == "bfloat16",
-        gradient_checkpointing=settings["gradient_checkpointing"],
-        gradient_checkpointing_kwargs={"use_reentrant": False},
         # The mean over the tokens of a step does not depend on how they are divided over micro batches and processes.
         average_tokens_across_devices=True,
         ddp_find_unused_parameters=False,
         train_sampling_strategy="random" if processes == 1 else "sequential",
-        dataloader_num_workers=0,
-        dataloader_pin_memory=not cpu,
-        save_strategy="steps",
-        save_steps=settings["checkpoint_steps"],
-        save_total_limit=1,
-        logging_strategy="steps",
-        logging_steps=max(1, settings["steps"] // 20),
-        report_to=[],
-        disable_tqdm=True,
     )
     trainer = SFTTrainer(
         model=network,
