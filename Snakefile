@@ -24,6 +24,8 @@ configfile: "config.yaml"
 
 try:
     PROJECT = load_project(Path(workflow.basedir), config)
+    if PROJECT.notice and workflow.is_main_process:
+        print(f"piretry: {PROJECT.notice}", file=sys.stderr)
     preflight(PROJECT.results)
     CONTAINERS = Containers(
         PROJECT,

@@ -10,7 +10,7 @@ rule pretrain:
     log:
         R.output("logs/{role}/base/pretrain.log"),
     wildcard_constraints:
-        role=R.roles("pretrain"),
+        role=R.roles("pretrain", "pretrain_prover"),
     priority: 10
     container:
         R.image("pretrain", "role")

@@ -10,7 +10,7 @@ rule fetch_dataset:
     log:
         R.output("logs/data/fetch-{split}.log"),
     wildcard_constraints:
-        split="train|eval",
+        split="train|eval|theorems|theorems-eval",
     localrule: True  # compute nodes have no network
     container:
         R.image("fetch", "split")
@@ -71,3 +71,26 @@ rule overlap:
         "overlap: matches between training pool and held-out problems"
     shell:
         "exec piretry overlap --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule theorems:
+    input:
+        R.input("theorems", target=PROJECT.scale.name),
+    output:
+        R.output(paths.THEOREMS),
+        R.record(paths.THEOREMS),
+        R.output(paths.THEOREMS_EVAL),
+        R.record(paths.THEOREMS_EVAL),
+    log:
+        R.output("logs/data/theorems.log"),
+    container:
+        R.image("theorems", target=PROJECT.scale.name)
+    threads: 1
+    resources:
+        **R.resources("theorems", target=PROJECT.scale.name),
+    params:
+        **R.params("theorems", target=PROJECT.scale.name),
+    message:
+        "theorems: training and held-out theorems of the prover"
+    shell:
+        "exec piretry theorems --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

@@ -111,6 +111,28 @@ rule repeat:
         "exec piretry repeat --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
 
 
+rule skeleton:
+    input:
+        R.input("skeleton", "state"),
+    output:
+        R.output(paths.SKELETONS),
+        R.record(paths.SKELETONS),
+    log:
+        R.output("logs/{state}/skeleton.log"),
+    priority: 10
+    container:
+        R.image("skeleton", "state")
+    threads: PROJECT.scale.engine.threads
+    resources:
+        **R.resources("skeleton", "state"),
+    params:
+        **R.params("skeleton", "state"),
+    message:
+        "skeleton: {wildcards.state}"
+    shell:
+        "exec piretry skeleton --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+
+
 # Where the scale shares the start of the engine: one job for all the prompts of a state. `alone` keeps rule retry off them.
 for shared in R.shared_retries():
 

@@ -31,6 +31,8 @@ rule train:
         R.record(paths.MODEL),
     log:
         R.output("logs/{state}/train.log"),
+    wildcard_constraints:
+        state=names.TUNED_PATTERN,
     priority: 10
     container:
         R.image("train", "state")
@@ -43,3 +45,28 @@ rule train:
         "train: {wildcards.state}"
     shell:
         "exec piretry train --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"
+
+
+# Method skeleton: the prover that sees the sub-goals of known proofs teaches itself without them.
+rule distill:
+    input:
+        R.input("distill", "state"),
+    output:
+        directory(R.output(paths.MODEL)),
+        R.record(paths.MODEL),
+    log:
+        R.output("logs/{state}/distill.log"),
+    wildcard_constraints:
+        state=names.DISTILLED_PATTERN,
+    priority: 10
+    container:
+        R.image("distill", "state")
+    threads: PROJECT.scale.engine.threads
+    resources:
+        **R.resources("distill", "state"),
+    params:
+        **R.params("distill", "state"),
+    message:
+        "distill: {wildcards.state}"
+    shell:
+        "exec piretry distill --task {params.task:q} --root {params.root:q} --code {params.code} > {log:q} 2>&1"

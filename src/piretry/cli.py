@@ -24,14 +24,17 @@ from piretry.slurm import commands as slurm
 STAGE_HELP = {
     "prepare": "make the training pool and the held-out problems",
     "overlap": "find and remove matches between training pool and held-out problems",
+    "theorems": "make the prover's training and held-out theorems",
     "pretrain": "pretrain the base model of a role from nothing",
     "fetch": "fetch the base model of a role, or a dataset, at its pinned revision",
     "attempt": "sample a state's first attempts on the training problems",
     "resample": "sample fresh attempts of a state on all training problems",
     "retry": "sample a state's retries after its failed attempts",
     "repeat": "sample every successful retry once more",
+    "skeleton": "sample a prover's attempts with the sub-goals of the known proof shown",
     "select": "choose a cell's training examples",
     "train": "fine-tune a cell's model",
+    "distill": "distil a prover that sees sub-goals into itself without them",
     "evaluate": "sample a state's completions of the held-out problems",
     "gather": "put the shards of a state's completions together",
     "judge": "give the verdict on one claim",
@@ -42,6 +45,7 @@ STAGE_HELP = {
 TARGET_HELP = {
     "prepare": None,
     "overlap": None,
+    "theorems": None,
     "cost": None,
     "report": None,
     "pretrain": "ROLE",
@@ -141,7 +145,10 @@ def _project_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _project(options: argparse.Namespace) -> Project:
-    return load_project(options.home, {"scale": options.scale} if options.scale else None)
+    project = load_project(options.home, {"scale": options.scale} if options.scale else None)
+    if project.notice:
+        print(f"piretry: {project.notice}", file=sys.stderr)
+    return project
 
 
 def _stage(options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         pa.field("verdict", pa.string(), nullable=False),
         pa.field("second_opinion", pa.string(), nullable=False),
         pa.field("verifier", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),  # of the type checker, bounded; empty for mathematics
     ]
 )
 
@@ -49,6 +50,7 @@ class CompletionRow:
     verdict: str
     second_opinion: str
     verifier: str
+    message: str = ""
 
     @property
     def correct(self) -> bool:

@@ -20,7 +20,7 @@ def opening(chat: Mapping[str, Any], problem: str) -> tuple[Message, ...]:
 
 
 def retry_dialogue(
-    chat: Mapping[str, Any], problem: str, failures: Sequence[str], prompt: str, history: str
+    chat: Mapping[str, Any], problem: str, failures: Sequence[str], prompt: str | Sequence[str], history: str
 ) -> tuple[Message, ...]:
     """The turns before a retry.
 
@@ -28,19 +28,20 @@ def retry_dialogue(
         chat: the scale's chat settings.
         problem: the problem's text.
         failures: the failed answers so far, oldest first, at least one.
-        prompt: the retry prompt, filled in.
+        prompt: the retry prompt, filled in; or one for each failure, where it says something of it.
         history: `last` shows the last failed answer, `all` every one with its own retry prompt, `none` only the
             problem, with the retry prompt below it in the same turn.
     """
     first = opening(chat, problem)
+    prompts = [prompt] * len(failures) if isinstance(prompt, str) else prompt
     if history == "none":
         asked = first[-1]["content"]
-        return (*first[:-1], {"role": "user", "content": f"{asked}\n{prompt}"})
-    shown = failures if history == "all" else failures[-1:]
+        return (*first[:-1], {"role": "user", "content": f"{asked}\n{prompts[-1]}"})
+    shown = list(zip(failures, prompts, strict=True))
     turns = list(first)
-    for failure in shown:
+    for failure, asked_again in shown if history == "all" else shown[-1:]:
         turns.append({"role": "assistant", "content": failure})
-        turns.append({"role": "user", "content": prompt})
+        turns.append({"role": "user", "content": asked_again})
     return tuple(turns)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from piretry.completions import read_completions, write_completions
 from piretry.data.schema import read_problems
 from piretry.errors import PiretryError
+from piretry.grid.names import PROVER
 from piretry.provenance.record import Publication
 from piretry.verifiers.base import GradeRequest
 from piretry.verifiers.math import MathVerifier
@@ -24,6 +25,11 @@ def regrade_tables(root: Path, files: Sequence[Path], problems: Path) -> str:
     """Grade the completions in `files` (under the results folder `root`) against `problems`; a line for each file."""
     golds = {problem.problem_id: problem.gold for problem in read_problems(problems)}
     lines = []
+    if proofs := [path for path in files if path.is_relative_to(root / PROVER)]:
+        raise PiretryError(
+            f"{proofs[0]} holds proofs, which Lean checks and this command does not: delete the file and run the "
+            "workflow again to have them checked anew."
+        )
     with MathVerifier(workers=2) as verifier:
         for path in files:
             rows = read_completions(path)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from piretry.completions import CompletionRow
 from piretry.data.schema import Problem, read_problems
@@ -197,6 +197,7 @@ def _row(ask: Ask, decoding: str, completion: Completion, graded: Any) -> Comple
         verdict=str(graded.verdict),
         second_opinion=str(graded.second_opinion),
         verifier=graded.verifier,
+        message=graded.message,
     )
 
 
@@ -228,7 +229,7 @@ class RetryAsks:
         self.problems = {problem.problem_id: problem for problem in problems}
         self.golds = [(problem.problem_id, problem.gold) for problem in problems]
 
-    def ask(self, problem_id: str, failures: Sequence[str], attempt: int, sample: int, kind: str) -> Ask:
+    def ask(self, problem_id: str, failures: Sequence[CompletionRow], attempt: int, sample: int, kind: str) -> Ask:
         """One retry of a problem after its `failures` (oldest first); `kind` keeps the seeds of stages apart."""
         settings, problem = self.settings, self.problems[problem_id]
         wrong = other_answer(problem_id, problem.gold, self.golds, settings["seed"])
@@ -236,14 +237,43 @@ class RetryAsks:
         return Ask(
             problem_id=problem_id,
             gold=problem.gold,
-            messages=retry_dialogue(settings["chat"], problem.problem, failures, prompt, settings["history"]),
+            messages=retry_dialogue(
+                settings["chat"], problem.problem, [row.completion for row in failures], prompt, settings["history"]
+            ),
             attempt=attempt,
             sample=sample,
             seed=seed_of(settings, f"{kind}/{settings['prompt']}", problem_id, attempt, sample),
         )
 
 
-def load_verifier(settings: Mapping[str, Any]) -> MathVerifier:
+class Asks(Protocol):
+    """What builds the dialogues of retries."""
+
+    settings: Mapping[str, Any]
+
+    def ask(self, problem_id: str, failures: Sequence[CompletionRow], attempt: int, sample: int, kind: str) -> Ask:
+        """One retry of a problem after its `failures` (oldest first); `kind` keeps the seeds of stages apart."""
+        ...
+
+
+def retry_asks(settings: Mapping[str, Any], problems: Sequence[Problem]) -> Asks:
+    """The builder for the job's problems: theorems where the job shows errors, else mathematics.
+
+    What is the prover's alone is imported by name, so that an edit to it changes the code digest of its jobs alone.
+    """
+    if "error_characters" in settings:
+        return cast("Asks", importlib.import_module("piretry.lean_asks").LeanRetryAsks(settings, problems))
+    return RetryAsks(settings, problems)
+
+
+def load_verifier(settings: Mapping[str, Any]) -> Verifier:
+    """The verifier of proofs or of mathematical answers, whichever `settings` describe, with the scale's limits."""
+    if "toolchain" in settings:
+        return cast("Verifier", importlib.import_module("piretry.verifiers.lean.settings").open_verifier(settings))
+    return load_math_verifier(settings)
+
+
+def load_math_verifier(settings: Mapping[str, Any]) -> MathVerifier:
     """The math verifier with the scale's limits."""
     module = importlib.import_module("piretry.verifiers.math")
     return cast(

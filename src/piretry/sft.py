@@ -17,7 +17,7 @@ SCHEMA = pa.schema(
         pa.field("problem_id", pa.string(), nullable=False),
         pa.field("prompt", pa.string(), nullable=False),  # JSON list of turns
         pa.field("completion", pa.string(), nullable=False),
-        pa.field("origin", pa.string(), nullable=False),  # first | retry | fresh
+        pa.field("origin", pa.string(), nullable=False),  # first | retry | fresh | skeleton
         pa.field("attempt", pa.int32(), nullable=False),
         pa.field("sample", pa.int32(), nullable=False),
     ]

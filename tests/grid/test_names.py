@@ -8,16 +8,30 @@ from hypothesis import strategies as st
 
 from piretry.errors import PiretryError
 from piretry.grid import paths
-from piretry.grid.names import METHODS, NO_PROMPT, PROMPTED_METHODS, PROMPTS, ROLES, STATE_PATTERN, Arm, State
+from piretry.grid.names import (
+    DISTILLED,
+    DISTILLED_PATTERN,
+    METHODS,
+    NO_PROMPT,
+    PROMPTED_METHODS,
+    PROVER_METHODS,
+    ROLES,
+    STATE_PATTERN,
+    TUNED_PATTERN,
+    Arm,
+    State,
+    prompts_of,
+)
 
 
 @st.composite
 def arms(draw: st.DrawFn) -> Arm:
-    method = draw(st.sampled_from(METHODS))
-    prompt = draw(st.sampled_from(PROMPTS)) if method in PROMPTED_METHODS else NO_PROMPT
+    role = draw(st.sampled_from(ROLES))
+    method = draw(st.sampled_from([m for m in METHODS if role == "prover" or m not in PROVER_METHODS]))
+    prompt = draw(st.sampled_from(prompts_of(role))) if method in PROMPTED_METHODS else NO_PROMPT
     tuning = draw(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True))
     counts = st.integers(min_value=1, max_value=99)
-    return Arm(draw(st.sampled_from(ROLES)), method, tuning, draw(counts), prompt, draw(counts))
+    return Arm(role, method, tuning, 1 if method == DISTILLED else draw(counts), prompt, draw(counts))
 
 
 seeds = st.integers(min_value=0, max_value=10**6)
@@ -37,6 +51,9 @@ def test_a_state_is_read_back_from_its_name_and_matches_the_wildcard(state: Stat
     assert State.parse(state.name) == state
     assert State.of(state.series, state.seed) == state
     assert re.fullmatch(STATE_PATTERN, state.name)
+    distilled = state.arm is not None and state.arm.method == DISTILLED
+    assert bool(re.fullmatch(DISTILLED_PATTERN, state.name)) is distilled
+    assert bool(re.fullmatch(TUNED_PATTERN, state.name)) is not distilled
 
 
 @given(states, states)
@@ -65,6 +82,10 @@ def test_a_round_learns_from_the_round_before(arm: Arm, seed: int) -> None:
         ("small/retri-full/k1/bare/r1", "Did you mean 'retry'"),
         ("small/retry-full/k1/bear/r1", "Did you mean 'bare'"),
         ("small/rejection-full/k3/bare/r1", "shows no retry prompt"),
+        ("small/skeleton-full/k1/none/r1", "it is for role 'prover' alone"),
+        ("small/retry-full/k1/error/r1", "Role 'small' has no retry prompt 'error'"),
+        ("prover/retry-full/k1/gold/r1", "Role 'prover' has no retry prompt 'gold'"),
+        ("prover/skeleton-full/k2/none/r1", "samples no retries, but k=2"),
         ("small/retry/k1/bare/r1", "Expected role/method-tuning"),
         ("small/retry-FULL/k1/bare/r1", "is not a name"),
     ],

@@ -26,7 +26,7 @@ from piretry.sft import SftRow, write_sft
 
 REAL_STAGES = ("judge", "table", "cost")
 BASES = {"small": 0.42, "medium": 0.55, "large": 0.8}
-GAINS = {"retry": 0.09, "rejection": 0.07, "resample": 0.08, "cross": 0.04}
+GAINS = {"retry": 0.09, "rejection": 0.07, "resample": 0.08, "cross": 0.04, "skeleton": 0.03, "skeleton_sft": 0.02}
 HOSTILE = (
     "<script>window.hacked = 1</script></style></textarea></pre>"
     "<img src=x onerror='window.hacked = 1'> [link](javascript:alert(1)) {{ 7 * 7 }} {% raw %} \x00\x07"
@@ -71,11 +71,11 @@ def make(task: Task, root: Path, problems: int, samples: int) -> None:
         command=["piretry", task.stage, "--task", task.to_json(), "--root", str(root)],
     ) as job:
         draw = random.Random(f"{task.stage} {sorted(task.outputs.values())}")
-        if task.stage == "prepare":
+        if task.stage in ("prepare", "theorems"):
             _prepare(job, task, problems)
         elif task.stage == "overlap":
             _overlap(job, task, root)
-        elif task.stage in ("pretrain", "fetch", "train"):
+        elif task.stage in ("pretrain", "fetch", "train", "distill"):
             _model(job, task, draw)
         elif task.stage == "select":
             _select(job, task, root)
@@ -162,6 +162,9 @@ def _completions(job: Publication, task: Task, root: Path, draw: random.Random, 
                 prompt: _retries(draw, unsolved, skill / 2, asked["k"]) for prompt, asked in settings["prompts"].items()
             }
             rows = [row for table in tables.values() for row in table]
+        elif task.stage == "skeleton":
+            unsolved = [problem for problem in problems if problem.problem_id in failed]
+            rows = [_row(draw, p, skill, "sampled", 0, s) for p in unsolved for s in range(1, settings["k"] + 1)]
         else:
             known = {problem.problem_id: problem for problem in problems}
             for row in read_completions(root / task.inputs["retries"]):

@@ -61,6 +61,7 @@ class Project:
 
 
 def shrink_scale(scale: dict[str, Any]) -> None:
+    drop_prover(scale)
     for role in scale["roles"].values():
         role["pretrain"].update(steps=150, batch_size=8, warmup_steps=5, checkpoint_every=50, noise_from=0.9)
     scale["data"]["train"]["problems"] = 80
@@ -69,6 +70,18 @@ def shrink_scale(scale: dict[str, Any]) -> None:
     scale["evaluation"]["samples"] = 2
     for tuning in scale["training"]["tunings"].values():
         tuning.update(steps=4, batch_size=8, micro_batch_size=8, warmup_steps=1)
+
+
+def drop_prover(scale: dict[str, Any]) -> None:
+    """A scale without the prover: its claims are `not run`, whether Lean is installed or not."""
+    del scale["roles"]["prover"]
+    scale["prover"] = None
+    for tuning in scale["training"]["tunings"].values():
+        tuning["learning_rate_by_role"].pop("prover", None)
+    for table in scale["throughput"].values():
+        if isinstance(table, dict):
+            for key in [key for key in table if key.partition(".")[0] == "prover"]:
+                del table[key]
 
 
 def shrink_grid(config: dict[str, Any]) -> None:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from piretry.completions import read_columns
 from piretry.errors import PiretryError
 from piretry.stats.diversity import diversity, same_math, same_proof, shared
+from piretry.verifiers.base import Verdict
+from piretry.verifiers.heuristic import Disagreement, disagreement
 
 Array = NDArray[np.float64]
 
@@ -124,6 +126,15 @@ class Tables:
         evaluations = [self.evaluation(f"{series}/s{seed}") for seed in seeds]
         _same_problems([(str(e.path), e.problem_ids) for e in evaluations])
         return np.stack([evaluation.disagreement(decoding) for evaluation in evaluations])
+
+    def opinions(self, series: str, seeds: Sequence[int]) -> Disagreement:
+        """Sampled completions of all seeds together by second opinion and verdict."""
+        return disagreement(
+            (Verdict(row["second_opinion"]), Verdict(row["verdict"]))
+            for seed in seeds
+            for row in _rows(self.path(f"eval {series}/s{seed}"), ("decoding", "verdict", "second_opinion"))
+            if row["decoding"] == "sampled"
+        )
 
     def yields(self, series: str, seeds: Sequence[int], prompt: str, k: int) -> Array:
         """1 where a problem failed first and a retry up to `k` succeeded, else 0; shape (seeds, training problems)."""

@@ -27,7 +27,7 @@ class Quantity(Settings):
         "and its second opinion (for proofs, the heuristic verifier) differ, percent."
     )
     series: str = Field(description="An arm (`small/retry-full/k3/bare/r1`) or a base (`large/base`).")
-    prompt: Literal["bare", "gold", "gibberish", "wrong"] | None = Field(
+    prompt: Literal["bare", "gold", "gibberish", "wrong", "error"] | None = Field(
         default=None, description="yield only: the retry prompt."
     )
     k: int | None = Field(default=None, ge=1, description="yield only: retries allowed.")
@@ -112,7 +112,7 @@ class TrendTest(Settings):
 
     test: Literal["trend"]
     series: str = Field(description="The state whose retries are repeated, e.g. `small/base`.")
-    prompt: Literal["bare", "gold", "gibberish", "wrong"] = Field(description="The retry prompt.")
+    prompt: Literal["bare", "gold", "gibberish", "wrong", "error"] = Field(description="The retry prompt.")
     k: int = Field(ge=2, description="Retry indices 1 to this number.")
     reading: Reading = Field(default="both", description="Scales that apply this test.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from piretry.claims.model import Claim, EquivalenceTest, Quantity, RatioTest, SignTest, Test, TrendTest, ValueTest
+from piretry.grid.domain import domain
 from piretry.grid.project import Project, quantities
 from piretry.stats.power import accuracy_components, assumed_components, design, problems_needed, seeds_needed
 from piretry.stats.variance import VarianceComponents
@@ -88,7 +89,8 @@ def _rows(project: Project, claim: Claim, test: Test, alpha: float, known: dict[
         return []  # these depend on how many completions succeed; a count has no power
     seeds = len(project.common_seeds(*(quantity.series for quantity in measured)))
     is_yield = measured[0].measure == "yield"
-    problems = project.scale.data.train_problems if is_yield else project.scale.data.eval_problems
+    world = domain(project.scale, measured[0].series.partition("/")[0])
+    problems = world.train_problems if is_yield else world.eval_problems
     factor, unit = (1000.0, "per 1,000") if is_yield else (100.0, "pp")
     parts = _components(project, measured[0])
     published = _effect(test, known)

@@ -139,6 +139,8 @@ class Quantities:
             described |= self._decodings(quantity, measured)
         if quantity.measure == "gain":
             described |= self._gain_details(quantity, measured)
+        if quantity.measure == "disagreement":
+            described["opinions"] = self._opinions(quantity, measured.seeds)
         return described
 
     def files(self, quantity: Quantity, seeds: Sequence[int]) -> list[str]:
@@ -151,6 +153,13 @@ class Quantities:
             if quantity.measure == "gain":
                 keys += [f"eval {State.of(base_of(quantity.series), seed).name}" for seed in seeds]
         return [self.tables.relative(key) for key in keys]
+
+    def _opinions(self, quantity: Quantity, seeds: Sequence[int]) -> dict[str, Any]:
+        """The second opinion (for proofs, the heuristic verifier) against the verdict: counts and rates of error."""
+        found = self.tables.opinions(quantity.series, seeds)
+        counts = ("both", "heuristic_only", "checker_only", "neither", "decided", "undecided")
+        rates = ("agreement", "false_accept_rate", "false_reject_rate", "precision", "kappa")
+        return {**{name: getattr(found, name) for name in (*counts, *rates)}, "rows": found.rows()}
 
     def _decodings(self, quantity: Quantity, measured: Measured) -> dict[str, Any]:
         other = OTHER_DECODING[self.options.primary]

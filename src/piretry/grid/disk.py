@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from piretry.grid.estimates import SAMPLING_STAGES, Estimate
+from piretry.grid.domain import domain
+from piretry.grid.estimates import SAMPLING_STAGES, TRAINING_STAGES, Estimate, model_role
 from piretry.grid.fits import model_shape
 from piretry.grid.project import Project
 from piretry.grid.schedule import peak
@@ -74,18 +75,18 @@ def disk(
         if task.stage in ("fetch", "pretrain") and role in roles:
             # What the hub serves lies in its cache and in the results; a base that is pretrained only in the latter.
             base += model_shape(roles[role]).parameters * width * (2 if task.stage == "fetch" else 1)
-        elif task.stage == "train":
+        elif task.stage in TRAINING_STAGES:
             found = disk_bytes(model_shape(roles[role]), task.settings)
             trained += found.model
             checkpoints[name] = CHECKPOINTS_AT_ONCE * found.checkpoint
         elif task.stage in SAMPLING_STAGES:
-            rows = estimates[name].tokens / scale.throughput.tokens_per_completion
+            rows = estimates[name].tokens / scale.throughput.completion_tokens(model_role(task))
             # A shard stays beside the table that its rows are gathered into.
             copies = 2 if scale.shards > 1 else 1
             completions += copies * (estimates[name].tokens * TOKEN_BYTES + rows * ROW_BYTES)
         elif task.stage == "select":
-            rows = scale.data.train_problems * task.settings["cap_per_problem"]
-            examples += rows * (scale.throughput.tokens_per_completion * TOKEN_BYTES + PROMPT_BYTES)
+            rows = domain(scale, role).train_problems * task.settings["cap_per_problem"]
+            examples += rows * (scale.throughput.completion_tokens(role) * TOKEN_BYTES + PROMPT_BYTES)
     return Disk(
         base, trained, peak({n: spans[n] for n in checkpoints}, checkpoints), completions, examples, _images(project)
     )

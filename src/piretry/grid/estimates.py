@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from piretry.errors import PiretryError
+from piretry.grid.domain import domain
 from piretry.grid.hours import Hours
 from piretry.grid.names import State
 from piretry.settings.scale import ResourceSettings, Scale
 
-MODEL_STAGES = ("pretrain", "attempt", "resample", "retry", "repeat", "train", "evaluate")
-SAMPLING_STAGES = ("attempt", "resample", "retry", "repeat", "evaluate")
+SAMPLING_STAGES = ("attempt", "resample", "retry", "repeat", "skeleton", "evaluate")
+TRAINING_STAGES = ("train", "distill")
+MODEL_STAGES = ("pretrain", *SAMPLING_STAGES, *TRAINING_STAGES)
 
 # (state, retry prompt) -> K of the retries that a job repeats.
 RetryK = Callable[[str, str], int]
@@ -58,7 +60,7 @@ class Estimate:
 
 def estimate(scale: Scale, work: Work, retry_k: RetryK) -> Estimate:
     """What the job of `work` is expected to take."""
-    tokens = completions(scale, work, retry_k) * scale.throughput.tokens_per_completion
+    tokens = completions(scale, work, retry_k) * scale.throughput.completion_tokens(model_role(work))
     asked = asks(scale, work)
     return Estimate(_seconds(scale, work, tokens, asked.gpus), asked.gpus, cores(work), tokens)
 
@@ -70,7 +72,7 @@ def model_role(work: Work) -> str:
 
 def tuning(work: Work) -> str | None:
     """The tuning of a training job; None for the others."""
-    arm = State.parse(work.target).arm if work.stage == "train" else None
+    arm = State.parse(work.target).arm if work.stage in TRAINING_STAGES else None
     return arm.tuning if arm else None
 
 
@@ -87,26 +89,29 @@ def cores(work: Work) -> int:
 
 def completions(scale: Scale, work: Work, retry_k: RetryK) -> float:
     """Expected completions that a sampling job generates; 0 for the others."""
-    problems, settings = scale.data.train_problems, work.settings
+    role, settings = work.target.partition("/")[0], work.settings
+    world = domain(scale, role)
     total = 0.0
     if work.stage == "attempt":
-        total = problems
+        total = world.train_problems
     elif work.stage == "resample":
         everywhere, most = settings["k"], settings["k_failed"]
-        total = problems * everywhere + failures(scale, work.target.partition("/")[0]) * (most - everywhere)
+        total = world.train_problems * everywhere + failures(scale, role) * (most - everywhere)
     elif work.stage == "retry":
         total = sum(retries(scale, work, prompt, asked["k"]) for prompt, asked in settings["prompts"].items())
     elif work.stage == "repeat":
         prompt = settings["prompt"]
         total = solved(scale, work, prompt, retry_k(settings["state"], prompt))
+    elif work.stage == "skeleton":
+        total = failures(scale, role) * settings["k"]
     elif work.stage == "evaluate":
-        total = scale.data.eval_problems * (1 + settings["samples"])
+        total = world.eval_problems * (1 + settings["samples"])
     return total / settings.get("shards", 1) if work.stage in SAMPLING_STAGES else 0.0
 
 
 def failures(scale: Scale, role: str) -> float:
     """Training problems whose first attempt by a model of `role` is expected to fail."""
-    return scale.data.train_problems * (
+    return domain(scale, role).train_problems * (
         1 - figure(scale.throughput.first_attempt_accuracy, role, key="first_attempt_accuracy")
     )
 
@@ -152,8 +157,13 @@ def _seconds(scale: Scale, work: Work, tokens: float, gpus: int) -> float:
     role, workers = model_role(work), max(1, gpus)
     if work.stage == "pretrain":
         return speed.job_start_s + figure(speed.pretrain_s, role, key="pretrain_s")
-    if work.stage == "train":
+    if work.stage in TRAINING_STAGES:
         examples = work.settings["steps"] * work.settings["batch_size"]
-        rate = figure(speed.train_examples_per_s, role, tuning(work), key="train_examples_per_s")
+        rate = figure(speed.train_examples_per_s, role, _trained(work), key="train_examples_per_s")
         return speed.job_start_s + examples / (rate * workers)
     return speed.job_start_s + tokens / (figure(speed.sample_tokens_per_s, role, key="sample_tokens_per_s") * workers)
+
+
+def _trained(work: Work) -> str | None:
+    """The key of a training job's speed beside its role: its tuning, or `distill` of whatever tuning."""
+    return work.stage if work.stage == "distill" else tuning(work)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from piretry.grid.domain import domain
 from piretry.grid.estimates import SAMPLING_STAGES, model_role
 from piretry.grid.ledger import Ledger
 from piretry.grid.project import Project
@@ -77,7 +78,7 @@ def _sampling(ledger: Ledger) -> Iterator[Fit]:
     for (role, gpus), names in sorted(groups.items(), key=lambda group: list(roles).index(group[0][0])):
         engine = ledger.jobs[names[0]].settings["engine"]
         # Where the engine sets no limit: an answer, and the failed one before it.
-        longest = 2 * scale.attempt.max_tokens
+        longest = 2 * domain(scale, role).sampling.max_tokens
         stages = [stage for stage in SAMPLING_STAGES if any(ledger.jobs[name].stage == stage for name in names)]
         what = f"{role}: {', '.join(stages)}"
         yield _fit(ledger.project, what, len(names), gpus, sampling_memory(model_shape(roles[role]), engine, longest))

@@ -16,8 +16,8 @@ from piretry.grid.tasks import all_tasks, evidence
 from piretry.settings.compute import PublishedPart
 
 STAGE_ORDER = (
-    *("fetch", "prepare", "overlap", "pretrain", "attempt", "resample", "retry", "repeat", "select", "train"),
-    *("evaluate", "gather", "judge", "table", "cost", "report"),
+    *("fetch", "prepare", "overlap", "theorems", "pretrain", "attempt", "resample", "retry", "repeat", "skeleton"),
+    *("select", "train", "distill", "evaluate", "gather", "judge", "table", "cost", "report"),
 )
 
 

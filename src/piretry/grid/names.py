@@ -14,10 +14,15 @@ from dataclasses import dataclass, replace
 from piretry.errors import PiretryError, nearest
 
 ROLES = ("small", "medium", "large", "prover")
-METHODS = ("retry", "rejection", "resample", "cross", "skeleton")
-PROMPTS = ("bare", "gold", "gibberish", "wrong")
+PROVER = "prover"  # the role whose problems are theorems, checked by Lean; those of the others are mathematics
+METHODS = ("retry", "rejection", "resample", "cross", "skeleton", "skeleton_sft")
+MATH_PROMPTS = ("bare", "gold", "gibberish", "wrong")
+PROVER_PROMPTS = ("bare", "error")  # `error` shows what the type checker said
+PROMPTS = (*MATH_PROMPTS, *(prompt for prompt in PROVER_PROMPTS if prompt not in MATH_PROMPTS))
 NO_PROMPT = "none"  # stands where a method shows the model no retry prompt
 PROMPTED_METHODS = ("retry", "cross")
+PROVER_METHODS = ("skeleton", "skeleton_sft")  # need the `have` statements of a known proof
+DISTILLED = "skeleton"  # trained by distillation, without training examples
 
 # Snakemake's wildcards are constrained by the same expression that parses a name.
 ARM_PATTERN = (
@@ -25,6 +30,9 @@ ARM_PATTERN = (
 )
 BASE_PATTERN = rf"(?:{'|'.join(ROLES)})/base"
 STATE_PATTERN = rf"(?:{BASE_PATTERN}|{ARM_PATTERN})/s\d+"
+# The cells that are distilled, and those that are fine-tuned on selected examples: which rule makes a model.
+DISTILLED_PATTERN = rf"(?=[a-z]+/{DISTILLED}-){STATE_PATTERN}"
+TUNED_PATTERN = rf"(?![a-z]+/{DISTILLED}-){STATE_PATTERN}"
 
 # Completions tables and the stage that samples each; the rest of a name is its prompt and writer.
 TABLE_STAGES = {
@@ -32,10 +40,11 @@ TABLE_STAGES = {
     "resamples": "resample",
     "retries": "retry",
     "repeats": "repeat",
+    "skeletons": "skeleton",
     "eval": "evaluate",
 }
 TABLE_PATTERN = (
-    rf"attempts|resamples|eval|repeats-(?:{'|'.join(PROMPTS)})"
+    rf"attempts|resamples|skeletons|eval|repeats-(?:{'|'.join(PROMPTS)})"
     rf"|retries-(?:{'|'.join(PROMPTS)})(?:\.by-(?:{'|'.join(ROLES)}))?"
 )
 
@@ -62,8 +71,21 @@ class Arm:
         for key in ("k", "round"):
             if getattr(self, key) < 1:
                 raise PiretryError(f"{key}={getattr(self, key)} is not possible: {key} counts from 1.")
+        if self.method in PROVER_METHODS and self.role != PROVER:
+            raise PiretryError(
+                f"Method {self.method!r} shows the sub-goals of a known proof, which problems of role {self.role!r} do "
+                f"not have: it is for role {PROVER!r} alone."
+            )
+        if self.method == DISTILLED and self.k != 1:
+            raise PiretryError(f"Method {self.method!r} samples no retries, but k={self.k}: write k=1.")
         if self.method in PROMPTED_METHODS:
             _choose(f"prompt (method {self.method!r} shows one)", self.prompt, PROMPTS)
+            if self.prompt not in prompts_of(self.role):
+                raise PiretryError(
+                    f"Role {self.role!r} has no retry prompt {self.prompt!r}, which is for "
+                    f"{'mathematics' if self.role == PROVER else f'role {PROVER!r}'}: choose one of "
+                    f"{', '.join(prompts_of(self.role))}."
+                )
         elif self.prompt != NO_PROMPT:
             raise PiretryError(
                 f"Method {self.method!r} shows no retry prompt, but the prompt is {self.prompt!r}: write {NO_PROMPT!r}."
@@ -145,6 +167,11 @@ class State:
         if self.arm is None:
             raise PiretryError(f"{self.name} is a base: it learns from no attempts.")
         return State(self.role, self.seed, self.arm.before())
+
+
+def prompts_of(role: str) -> tuple[str, ...]:
+    """The retry prompts that there are for the problems of `role`."""
+    return PROVER_PROMPTS if role == PROVER else MATH_PROMPTS
 
 
 def _choose(what: str, value: str, choices: tuple[str, ...]) -> None:

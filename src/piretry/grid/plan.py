@@ -15,10 +15,11 @@ from functools import cached_property
 from piretry.errors import PiretryError
 from piretry.grid.budget import Verdict, require_budget
 from piretry.grid.disk import Disk, disk
+from piretry.grid.domain import domain
 from piretry.grid.estimates import asks, failures, model_role, retries_of, success, tuning
 from piretry.grid.fits import Fit, memory_fits
 from piretry.grid.ledger import Ledger
-from piretry.grid.names import State
+from piretry.grid.names import DISTILLED, State
 from piretry.grid.project import Project
 from piretry.grid.schedule import Load, Schedule, critical_path, schedule
 from piretry.grid.task import Task
@@ -269,12 +270,14 @@ def _tokens_alone(project: Project, cell: State) -> float:
     """Tokens of one cell, its earlier rounds and its base's evaluation, with nothing shared."""
     assert cell.arm is not None
     scale, arm = project.scale, cell.arm
-    problems, failing = scale.data.train_problems, failures(project.scale, cell.role)
+    world, failing = domain(scale, cell.role), failures(project.scale, cell.role)
     if arm.method in ("retry", "cross"):
         extra = retries_of(failing, success(scale, project.retry_demand(arm).writer, arm.prompt), arm.k)
-    elif arm.method == "resample":
+    elif arm.method in ("resample", "skeleton_sft"):
         extra = failing * arm.k
+    elif arm.method == DISTILLED:  # its rollouts are part of the training, and it needs no attempts
+        extra = -float(world.train_problems)
     else:
-        extra = float(problems * arm.k)
-    evaluations = 2 * scale.data.eval_problems * (1 + scale.evaluation.samples)
-    return (arm.round * (problems + extra) + evaluations) * scale.throughput.tokens_per_completion
+        extra = float(world.train_problems * arm.k)
+    evaluations = 2 * world.eval_problems * (1 + scale.evaluation.samples)
+    return (arm.round * (world.train_problems + extra) + evaluations) * scale.throughput.completion_tokens(cell.role)

@@ -10,6 +10,7 @@ from typing import Any
 
 from piretry.errors import PiretryError
 from piretry.grid.containers import Containers
+from piretry.grid.estimates import TRAINING_STAGES
 from piretry.grid.plan import require_plan
 from piretry.grid.project import Project
 from piretry.grid.task import Task
@@ -42,7 +43,7 @@ def before_jobs(project: Project, containers: Containers, jobs: Iterable[Any]) -
     tasks = [Task.from_json(job.params.task) for job in jobs if "task" in job.params.keys()]  # noqa: SIM118 (a Namedlist)
     try:
         for task in tasks:
-            if task.stage == "train":
+            if task.stage in TRAINING_STAGES:
                 check_processes(task.settings)
         require_plan(project, tasks)
         containers.require(tasks)

@@ -11,27 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from piretry.claims.model import (
-    AboveTest,
-    Claim,
-    ClaimsFile,
-    EquivalenceTest,
-    Quantity,
-    RatioTest,
-    SignTest,
-    Test,
-    TrendTest,
-    ValueTest,
-    Variant,
-)
+from piretry.claims.model import Claim, ClaimsFile, TrendTest, Variant
 from piretry.errors import PiretryError, nearest
-from piretry.grid.names import Arm, State
+from piretry.grid.available import claim_series, mark_not_run, notice, quantities, runnable, unavailable_roles
+from piretry.grid.names import DISTILLED, PROVER, ROLES, Arm, State
 from piretry.settings.config import Config
 from piretry.settings.load import load, read_yaml, validate
 from piretry.settings.scale import Scale
 from piretry.settings.site import SiteSettings
 
 CONFIG_FILE = "config.yaml"
+__all__ = ["CONFIG_FILE", "Project", "RetryDemand", "load_project", "quantities"]
 
 
 @dataclass(frozen=True)
@@ -45,18 +35,33 @@ class RetryDemand:
 
 @dataclass(frozen=True)
 class Project:
-    """The validated configuration of one run and the folder that its relative paths start from."""
+    """The validated configuration of one run and the folder that its relative paths start from.
+
+    `unavailable` says of each role that cannot be run why; the cells of such roles are left out of the grid, and in
+    `claims` what is claimed of them is `not run`.
+    """
 
     home: Path
     config: Config
     scale: Scale
     claims: ClaimsFile
     site: SiteSettings | None
+    unavailable: dict[str, str]
 
     @property
     def results(self) -> Path:
         """The results folder of this scale, relative to the working directory when the configuration says so."""
         return Path(self.config.results) / self.scale.name
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the scale that can be run."""
+        return tuple(str(role) for role in self.scale.roles if role not in self.unavailable)
+
+    @property
+    def notice(self) -> str | None:
+        """One line on what of the scale cannot be run here, and how to mend it; None when all of it can."""
+        return notice(self.scale, self.unavailable, self.claims)
 
     @cached_property
     def arms(self) -> dict[Arm, tuple[int, ...]]:
@@ -64,6 +69,8 @@ class Project:
         found: dict[Arm, tuple[int, ...]] = {}
         for group in (*self.config.grid, *self.scale.variants):
             for arm in group.arms():
+                if not runnable(arm, self.unavailable, self.config.teachers):
+                    continue
                 seeds = (*found.get(arm, ()), *self.config.seeds[group.seeds])
                 found[arm] = tuple(dict.fromkeys(seeds))
         return found
@@ -110,7 +117,7 @@ class Project:
         for arm in self.arms:
             if arm.method in ("retry", "cross"):
                 ask(self.retry_demand(arm), arm.k)
-            elif self.scale.selection[arm.method].match_examples_to == "retry":  # type: ignore[index]
+            elif arm.method != DISTILLED and self.scale.selection[arm.method].match_examples_to == "retry":  # type: ignore[index]
                 ask(RetryDemand(State(arm.role, 0, arm.before()).series, "bare", arm.role), arm.k)
         for claim in self.claims.claims:
             for test in claim.tests_for(self.scale.reading):
@@ -133,6 +140,16 @@ class Project:
         return [(writer, (prompt,)) for writer, prompts in by_writer.items() for prompt in prompts]
 
     @cached_property
+    def skeleton_max(self) -> dict[str, int]:
+        """Series whose failed theorems are tried again with the sub-goals shown, and the largest K asked of it."""
+        demands: dict[str, int] = {}
+        for arm in self.arms:
+            if arm.method == "skeleton_sft":
+                source = State(arm.role, 0, arm.before()).series
+                demands[source] = max(arm.k, demands.get(source, 0))
+        return demands
+
+    @cached_property
     def resample_max(self) -> dict[str, tuple[int, int]]:
         """Series whose problems get fresh attempts: the largest K asked for all problems, and for failed ones."""
         demands: dict[str, tuple[int, int]] = {}
@@ -143,19 +160,6 @@ class Project:
                 everywhere = max(everywhere, arm.k) if arm.method == "rejection" else everywhere
                 demands[source] = (everywhere, max(failed, everywhere, arm.k))
         return demands
-
-
-def quantities(test: Test) -> list[Quantity]:
-    """Every quantity that `test` looks at."""
-    if isinstance(test, ValueTest | AboveTest):
-        return [test.of]
-    if isinstance(test, SignTest):
-        return [test.greater, test.smaller]
-    if isinstance(test, RatioTest):
-        return [test.numerator, test.denominator]
-    if isinstance(test, EquivalenceTest):
-        return list(test.of)
-    return []
 
 
 def load_project(home: Path, overrides: Mapping[str, Any] | None = None) -> Project:
@@ -179,7 +183,10 @@ def load_project(home: Path, overrides: Mapping[str, Any] | None = None) -> Proj
         )
     site_file = home / config.site
     site = load(SiteSettings, site_file) if site_file.exists() else None
-    project = Project(home, config, scale, load(ClaimsFile, home / config.claims), site)
+    declared = load(ClaimsFile, home / config.claims)
+    unavailable = unavailable_roles(scale)
+    claims = mark_not_run(declared, unavailable, config.teachers)
+    project = Project(home, config, scale, claims, site, unavailable)
     _check(project, source)
     return project
 
@@ -196,9 +203,9 @@ def _check(project: Project, source: Path) -> None:
                 f"{nearest(group.seeds, project.config.seeds)}"
             )
         for role in group.roles:
-            if role not in roles:
+            if role not in ROLES:
                 raise PiretryError(f"{where}.roles: {role!r} is not a role of {scale_file}.{nearest(role, roles)}")
-        for tuning in group.tunings:
+        for tuning in group.tunings if set(group.roles) & set(roles) else ():
             if tuning not in tunings:
                 raise PiretryError(
                     f"{where}.tunings: {tuning!r} is not defined under training.tunings of {scale_file}."
@@ -209,13 +216,18 @@ def _check(project: Project, source: Path) -> None:
         except PiretryError as error:
             raise PiretryError(f"{where}: {error}") from None
         for arm in arms:
-            if arm.method == "skeleton":
-                raise PiretryError(f"{where}.methods: 'skeleton' needs the Lean prover, which this version lacks.")
+            if arm.method == DISTILLED and runnable(arm, project.unavailable, {}):
+                gpus = project.scale.asks("distill", arm.role, arm.tuning).gpus
+                if project.scale.training.tunings[arm.tuning].fsdp or gpus > 1:
+                    raise PiretryError(
+                        f"{where}: {arm.name} runs in one process, because its student samples between the steps: take "
+                        f"a tuning with fsdp: false (training.tunings.{arm.tuning} of {scale_file}) and gpus: 1."
+                    )
             if arm.method == "cross" and arm.role not in project.config.teachers:
                 raise PiretryError(f"{where}: {arm.name} needs a teacher: add {arm.role!r} under 'teachers'.")
     for student, teacher in project.config.teachers.items():
         for role in (student, teacher):
-            if role not in roles:
+            if role not in ROLES:
                 raise PiretryError(
                     f"{source}: teachers.{student}: {role!r} is not a role of {scale_file}.{nearest(role, roles)}"
                 )
@@ -228,11 +240,13 @@ def _check(project: Project, source: Path) -> None:
                     f"{scale_file}: training.tunings.{tuning}.learning_rate_by_role.{role}: not a role of this scale."
                     f"{nearest(role, roles)}"
                 )
-    known = [arm.name for arm in project.arms] + [f"{role}/base" for role in roles]
+    if PROVER in {*project.config.teachers, *project.config.teachers.values()}:
+        raise PiretryError(
+            f"{source}: teachers: a prover neither teaches a model of mathematics nor learns from one: leave it out."
+        )
+    known = [arm.name for arm in project.arms] + [f"{role}/base" for role in project.roles]
     for claim in project.claims.claims:
-        series = [q.series for test in claim.tests for q in quantities(test)]
-        series += [test.series for test in claim.tests if isinstance(test, TrendTest)]
-        _known_series(project, f"claim {claim.id!r}", series, known)
+        _known_series(project, f"claim {claim.id!r}", claim_series(claim), known)
     for control in project.claims.controls:
         _known_series(project, f"control {control.id!r}", [control.series], known)
         if len(project.seeds(control.series)) < 2:

@@ -127,14 +127,14 @@ class Rules:
         """The container of a job: the GPU image where it asks for GPUs, else the CPU image."""
         return lambda wildcards: self.containers.path(self._of(stage, names, fixed, wildcards))
 
-    def roles(self, source: str) -> str:
-        """A wildcard constraint: the roles whose base comes from `source`, or one that matches nothing."""
-        names = [role for role, binding in self.project.scale.roles.items() if binding.source == source]
+    def roles(self, *sources: str) -> str:
+        """A wildcard constraint: the roles whose base comes from one of `sources`, or one that matches nothing."""
+        names = [role for role, binding in self.project.scale.roles.items() if binding.source in sources]
         return "|".join(names) or "(?!)"
 
     def shared_retries(self) -> list[SharedRetries]:
         """The sets of prompts whose retries one job samples together, each with the states that ask for that set."""
-        bases = [f"{role}/base" for role in self.project.scale.roles]
+        bases = [f"{role}/base" for role in self.project.roles]
         found: dict[tuple[str, ...], list[str]] = {}
         for series in (*bases, *(arm.name for arm in self.project.arms)):
             for writer, prompts in self.project.retry_jobs(series):

@@ -14,27 +14,51 @@ from typing import Any
 from piretry.claims.model import Claim, Control, CountTest, Quantity, TrendTest
 from piretry.errors import PiretryError, nearest
 from piretry.grid import paths
-from piretry.grid.names import State
+from piretry.grid.domain import MATH_VERIFIER, domain
+from piretry.grid.estimates import TRAINING_STAGES
+from piretry.grid.names import DISTILLED, PROVER, State
 from piretry.grid.project import Project, RetryDemand, quantities
 from piretry.grid.task import Task
 from piretry.settings.scale import ResourceSettings
 
-VERIFIER = "piretry.verifiers.math"
+# Splits that are fetched for the prover, and which of its datasets each is.
+THEOREM_SPLITS = {"theorems": "train", "theorems-eval": "eval"}
 
 
 def prepare(project: Project, target: str) -> Task:
     """The training pool and the held-out problems."""
     data = project.scale.data.plain()
-    inputs = {split: paths.SOURCE.format(split=split) for split in _fetched_splits(project)}
+    inputs = {
+        split: paths.SOURCE.format(split=split) for split in _fetched_splits(project) if split not in THEOREM_SPLITS
+    }
     outputs = {"pool": paths.POOL, "eval": paths.EVAL}
     settings = {"data": {key: data[key] for key in ("train", "eval", "chains", "eval_problems")}}
     return Task("prepare", target, inputs, outputs, settings, (f"{_STAGES}.prepare",))
 
 
-def _fetched_splits(project: Project) -> list[str]:
-    """The splits, `train` and `eval`, whose dataset comes from the hub."""
-    data = project.scale.data
-    return [split for split, source in (("train", data.train), ("eval", data.eval)) if source.kind == "hub"]
+def theorems(project: Project, target: str) -> Task:
+    """The prover's training and held-out theorems."""
+    if project.scale.prover is None:
+        raise PiretryError(f"Scale {project.scale.name} has no prover, so it has no theorems.")
+    own = project.scale.prover.plain()
+    inputs = {
+        dataset: paths.SOURCE.format(split=split)
+        for split, dataset in THEOREM_SPLITS.items()
+        if split in _fetched_splits(project)
+    }
+    outputs = {"train": paths.THEOREMS, "eval": paths.THEOREMS_EVAL}
+    keys = ("theorems", "train", "eval", "train_problems", "eval_problems", "seed")
+    settings = {key: own[key] for key in keys}
+    return Task("theorems", target, inputs, outputs, settings, (f"{_STAGES}.theorems",))
+
+
+def _fetched_splits(project: Project) -> dict[str, Any]:
+    """Split -> settings of its dataset, where that comes from the hub: `train`, `eval` and those of the prover."""
+    data, own = project.scale.data, project.scale.prover
+    sources: dict[str, Any] = {"train": data.train, "eval": data.eval}
+    if own is not None and PROVER not in project.unavailable:
+        sources |= {split: getattr(own, dataset) for split, dataset in THEOREM_SPLITS.items()}
+    return {split: source.plain() for split, source in sources.items() if source.kind == "hub"}
 
 
 def overlap(project: Project, target: str) -> Task:
@@ -49,22 +73,28 @@ def overlap(project: Project, target: str) -> Task:
             "subset": project.scale.data.subset.plain(),
             "verifier": project.scale.verifier.plain(),
         },
-        (f"{_STAGES}.overlap", VERIFIER),
+        (f"{_STAGES}.overlap", MATH_VERIFIER),
     )
 
 
 def pretrain(project: Project, role: str) -> Task:
     """The base model of a role, from nothing."""
     binding = project.scale.roles[role]  # type: ignore[index]
+    world = domain(project.scale, role)
     settings = {
         **binding.plain(),
-        "chains": project.scale.data.plain()["chains"],
-        "prompts": project.scale.retry.prompts,
-        "chat": project.scale.chat.plain(),
+        "prompts": dict(world.prompts),
+        "chat": world.chat.plain(),
         "threads": project.scale.engine.threads,
+        **world.asking(),
     }
+    if project.scale.prover is not None and role == PROVER:
+        settings |= {"taught": "prover_base", "theorems": project.scale.prover.plain()["theorems"]}
+    else:
+        settings |= {"taught": "chains_base", "chains": project.scale.data.plain()["chains"]}
     outputs = {"model": paths.BASE_MODEL.format(role=role)}
-    return Task("pretrain", f"{role}/base", {}, outputs, settings, (f"{_STAGES}.pretrain",))
+    modules = (f"{_STAGES}.pretrain", f"piretry.training.{settings['taught']}")
+    return Task("pretrain", f"{role}/base", {}, outputs, settings, modules)
 
 
 def fetch(project: Project, target: str) -> Task:
@@ -74,7 +104,7 @@ def fetch(project: Project, target: str) -> Task:
     modules = (f"{_STAGES}.fetch",)
     if target in splits:
         outputs = {"source": paths.SOURCE.format(split=target)}
-        return Task("fetch", target, {}, outputs, project.scale.data.plain()[target], modules)
+        return Task("fetch", target, {}, outputs, splits[target], modules)
     if target not in bindings:
         raise PiretryError(
             f"Scale {project.scale.name} fetches nothing for {target!r}.{nearest(target, [*bindings, *splits])}"
@@ -86,7 +116,7 @@ def fetch(project: Project, target: str) -> Task:
 def attempt(project: Project, name: str) -> Task:
     """First attempts of a state on the training problems."""
     state = State.parse(name)
-    inputs = {"model": paths.model(state), "problems": paths.TRAIN}
+    inputs = {"model": paths.model(state), "problems": domain(project.scale, state.role).train}
     outputs = {"completions": paths.ATTEMPTS.format(state=name)}
     return _sampling(project, "attempt", state, inputs, outputs, {"state": name, "seed": state.seed})
 
@@ -95,7 +125,7 @@ def resample(project: Project, name: str) -> Task:
     """Fresh attempts of a state for rejection and resample alike: on all problems, and more on those that failed."""
     state = State.parse(name)
     _needed(project.resample_max, state.series, f"fresh attempts of {name}")
-    inputs = {"model": paths.model(state), "problems": paths.TRAIN}
+    inputs = {"model": paths.model(state), "problems": domain(project.scale, state.role).train}
     outputs = {"completions": paths.RESAMPLES.format(state=name)}
     everywhere, failed = project.resample_max[state.series]
     if failed > everywhere:
@@ -110,15 +140,16 @@ def retry(project: Project, name: str, prompts: str, writer: str | None = None) 
     """
     state = State.parse(name)
     writer = writer or state.role
+    world = domain(project.scale, state.role)
     asked = {}
     for prompt in prompts.split("+"):
         demand = RetryDemand(state.series, prompt, writer)
         _needed(project.k_max, demand, f"retries of {name} with prompt {prompt!r} by {writer}")
-        asked[prompt] = {"template": project.scale.retry.prompts[prompt], "k": project.k_max[demand]}  # type: ignore[index]
+        asked[prompt] = {"template": world.prompts[prompt], "k": project.k_max[demand]}
     author = state if writer == state.role else State(writer, state.seed)
     inputs = {
         "model": paths.model(author),
-        "problems": paths.TRAIN,
+        "problems": world.train,
         "attempts": paths.ATTEMPTS.format(state=name),
     }
     own = {
@@ -127,6 +158,7 @@ def retry(project: Project, name: str, prompts: str, writer: str | None = None) 
         "seed": state.seed,
         "prompts": asked,
         "history": project.scale.retry.history,
+        **world.asking(),
     }
     outputs = {prompt: paths.retries(state, prompt, writer) for prompt in asked}
     return _sampling(project, "retry", state, inputs, outputs, own)
@@ -135,9 +167,10 @@ def retry(project: Project, name: str, prompts: str, writer: str | None = None) 
 def repeat(project: Project, name: str, prompt: str) -> Task:
     """One independent resample of every successful retry, in the same dialogue."""
     state = State.parse(name)
+    world = domain(project.scale, state.role)
     inputs = {
         "model": paths.model(state),
-        "problems": paths.TRAIN,
+        "problems": world.train,
         "attempts": paths.ATTEMPTS.format(state=name),
         "retries": paths.RETRIES.format(state=name, prompt=prompt),
     }
@@ -145,11 +178,27 @@ def repeat(project: Project, name: str, prompt: str) -> Task:
         "state": name,
         "seed": state.seed,
         "prompt": prompt,
-        "template": project.scale.retry.prompts[prompt],  # type: ignore[index]
+        "template": world.prompts[prompt],
         "history": project.scale.retry.history,
+        **world.asking(),
     }
     outputs = {"completions": paths.REPEATS.format(state=name, prompt=prompt)}
     return _sampling(project, "repeat", state, inputs, outputs, own)
+
+
+def skeleton(project: Project, name: str) -> Task:
+    """Attempts of a prover on the theorems that it failed, with the sub-goals of the known proof shown."""
+    state = State.parse(name)
+    _needed(project.skeleton_max, state.series, f"attempts of {name} with the sub-goals shown")
+    world = domain(project.scale, state.role)
+    inputs = {
+        "model": paths.model(state),
+        "problems": world.train,
+        "attempts": paths.ATTEMPTS.format(state=name),
+    }
+    own = {"state": name, "seed": state.seed, "k": project.skeleton_max[state.series], "prompts": dict(world.prompts)}
+    outputs = {"completions": paths.SKELETONS.format(state=name)}
+    return _sampling(project, "skeleton", state, inputs, outputs, {**own, **world.asking()})
 
 
 def select(project: Project, name: str) -> Task:
@@ -157,12 +206,16 @@ def select(project: Project, name: str) -> Task:
     state = State.parse(name)
     arm = _cell(state)
     source = state.sampled_from()
-    inputs = {"problems": paths.TRAIN, "attempts": paths.ATTEMPTS.format(state=source.name)}
+    if arm.method == DISTILLED:
+        raise PiretryError(f"{name} is distilled: it has no training examples to select.")
+    world = domain(project.scale, arm.role)
+    inputs = {"problems": world.train, "attempts": paths.ATTEMPTS.format(state=source.name)}
     if arm.method in ("retry", "cross"):
         demand = project.retry_demand(arm)
         inputs["retries"] = paths.retries(source, demand.prompt, demand.writer)
     else:
-        inputs["resamples"] = paths.RESAMPLES.format(state=source.name)
+        fresh = paths.SKELETONS if arm.method == "skeleton_sft" else paths.RESAMPLES
+        inputs["resamples"] = fresh.format(state=source.name)
     selection = project.scale.selection[arm.method]
     if selection.match_examples_to == "retry" and (arm.method != "retry" or arm.prompt != "bare"):
         inputs["match_retries"] = paths.RETRIES.format(state=source.name, prompt="bare")
@@ -172,7 +225,7 @@ def select(project: Project, name: str) -> Task:
         "seed": state.seed,
         **selection.plain(),
         "match": project.scale.selection["retry"].plain() if "match_retries" in inputs else None,
-        "chat": project.scale.chat.plain(),
+        "chat": world.chat.plain(),
     }
     outputs = {"sft": paths.SFT.format(state=name)}
     modules = (f"{_STAGES}.select", f"piretry.methods.{arm.method}")
@@ -183,7 +236,33 @@ def train(project: Project, name: str) -> Task:
     """The model of a cell: supervised fine-tuning on its selected examples."""
     state = State.parse(name)
     arm = _cell(state)
-    start = _trained_from(project, state)
+    if arm.method == DISTILLED:
+        raise PiretryError(f"{name} is distilled, not fine-tuned: its verb is `piretry distill`.")
+    inputs = {"model": paths.model(_trained_from(project, state)), "sft": paths.SFT.format(state=name)}
+    settings = _training(project, state, "train")
+    return Task("train", name, inputs, {"model": paths.model(state)}, settings, (f"{_STAGES}.train",))
+
+
+def distill(project: Project, name: str) -> Task:
+    """The model of a cell of method skeleton: distilled on the training theorems."""
+    state = State.parse(name)
+    if _cell(state).method != DISTILLED or project.scale.prover is None:
+        raise PiretryError(f"{name} is not distilled: its verb is `piretry train`.")
+    world = domain(project.scale, state.role)
+    inputs = {"model": paths.model(_trained_from(project, state)), "problems": world.train}
+    settings = {
+        **_training(project, state, "distill"),
+        "distill": project.scale.prover.distill.plain(),
+        "prompts": dict(world.prompts),
+        "chat": world.chat.plain(),
+        **world.asking(),
+    }
+    return Task("distill", name, inputs, {"model": paths.model(state)}, settings, (f"{_STAGES}.distill",))
+
+
+def _training(project: Project, state: State, stage: str) -> dict[str, Any]:
+    """The resolved tuning of a cell."""
+    arm = _cell(state)
     tuning = project.scale.training.tunings[arm.tuning]
     settings = {
         **tuning.plain(),
@@ -192,18 +271,17 @@ def train(project: Project, name: str) -> Task:
         "threads": project.scale.engine.threads,
         "dtype": project.scale.engine.dtype,
         "device": project.scale.engine.device,
-        "template_options": project.scale.chat.template_options,
-        "processes": max(1, project.scale.asks("train", arm.role, arm.tuning).gpus),
+        "template_options": domain(project.scale, arm.role).chat.template_options,
+        "processes": max(1, project.scale.asks(stage, arm.role, arm.tuning).gpus),
     }
     del settings["learning_rate_by_role"]
-    inputs = {"model": paths.model(start), "sft": paths.SFT.format(state=name)}
-    return Task("train", name, inputs, {"model": paths.model(state)}, settings, (f"{_STAGES}.train",))
+    return settings
 
 
 def evaluate(project: Project, name: str) -> Task:
     """Greedy and sampled completions of the held-out problems."""
     state = State.parse(name)
-    inputs = {"model": paths.model(state), "problems": paths.EVAL}
+    inputs = {"model": paths.model(state), "problems": domain(project.scale, state.role).eval}
     own = {"state": name, "seed": state.seed, "samples": project.scale.evaluation.samples}
     outputs = {"completions": paths.EVALUATION.format(state=name)}
     return _sampling(project, "evaluate", state, inputs, outputs, own)
@@ -218,7 +296,7 @@ def sampling(project: Project, name: str, table: str) -> Task:
     prompt, _, writer = rest.partition(".by-")
     if kind in ("retries", "repeats"):
         return retry(project, name, prompt, writer or None) if kind == "retries" else repeat(project, name, prompt)
-    builders = {"attempts": attempt, "resamples": resample, "eval": evaluate}
+    builders = {"attempts": attempt, "resamples": resample, "skeletons": skeleton, "eval": evaluate}
     if kind not in builders or rest:
         raise PiretryError(f"No table of completions is called {table!r}.{nearest(table, builders)}")
     return builders[kind](project, name)
@@ -322,6 +400,7 @@ _STAGES = "piretry.stages"
 
 BUILDERS: dict[str, Callable[..., Task]] = {
     "prepare": prepare,
+    "theorems": theorems,
     "overlap": overlap,
     "pretrain": pretrain,
     "fetch": fetch,
@@ -329,8 +408,10 @@ BUILDERS: dict[str, Callable[..., Task]] = {
     "resample": resample,
     "retry": retry,
     "repeat": repeat,
+    "skeleton": skeleton,
     "select": select,
     "train": train,
+    "distill": distill,
     "evaluate": evaluate,
     "shard": shard,
     "gather": gather,
@@ -343,7 +424,7 @@ BUILDERS: dict[str, Callable[..., Task]] = {
 
 def asks(project: Project, stage: str, state: State) -> ResourceSettings:
     """What a job of `stage` with the model of `state` asks of the scheduler."""
-    return project.scale.asks(stage, state.role, state.arm.tuning if state.arm and stage == "train" else None)
+    return project.scale.asks(stage, state.role, state.arm.tuning if state.arm and stage in TRAINING_STAGES else None)
 
 
 def all_tasks(project: Project) -> list[Task]:
@@ -364,17 +445,24 @@ def _every_producer(project: Project) -> list[Task]:
     name = project.scale.name
     tasks = [*(fetch(project, split) for split in _fetched_splits(project)), prepare(project, name)]
     tasks.append(overlap(project, name))
-    for role, binding in project.scale.roles.items():
-        tasks.append(pretrain(project, role) if binding.source == "pretrain" else fetch(project, role))
+    if PROVER in project.roles:
+        tasks.append(theorems(project, name))
+    for role in project.roles:
+        binding = project.scale.roles[role]  # type: ignore[index]
+        tasks.append(fetch(project, role) if binding.source == "hub" else pretrain(project, role))
     states = [
         *project.cells,
-        *(State(role, s) for role in project.scale.roles for s in project.seeds(f"{role}/base")),
+        *(State(role, s) for role in project.roles for s in project.seeds(f"{role}/base")),
     ]
     for state in states:
         tasks += [attempt(project, state.name), evaluate(project, state.name)]
         if state.series in project.resample_max:
             tasks.append(resample(project, state.name))
-        if state.arm is not None:
+        if state.series in project.skeleton_max:
+            tasks.append(skeleton(project, state.name))
+        if state.arm is not None and state.arm.method == DISTILLED:
+            tasks.append(distill(project, state.name))
+        elif state.arm is not None:
             tasks += [select(project, state.name), train(project, state.name)]
         for writer, prompts in project.retry_jobs(state.series):
             tasks.append(retry(project, state.name, "+".join(prompts), writer))
@@ -412,16 +500,17 @@ def _sampling(
     if project.scale.engine.backend == "vllm" and sampled.arm and tunings[sampled.arm.tuning].kind == "lora":
         # The engine serves its adapter on the model that it was trained from, or checks the merged weights against it.
         inputs = {**inputs, "start": paths.model(_trained_from(project, sampled))}
+    world = domain(project.scale, state.role)
     settings = {
         **own,
         "engine": {**project.scale.engine.plain(), "tensor_parallel": max(1, asked.gpus)},
-        "chat": project.scale.chat.plain(),
-        "sampling": project.scale.attempt.plain(),
-        "verifier": project.scale.verifier.plain(),
+        "chat": world.chat.plain(),
+        "sampling": world.sampling.plain(),
+        "verifier": world.verifier,
         "shard": 0,
         "shards": 1,
     }
-    modules = (f"{_STAGES}.{stage}", f"piretry.engines.{project.scale.engine.backend}_engine", VERIFIER)
+    modules = (f"{_STAGES}.{stage}", f"piretry.engines.{project.scale.engine.backend}_engine", *world.graders)
     return Task(stage, state.name, inputs, outputs, settings, modules)
 
 
@@ -438,6 +527,9 @@ def _parts_alone(project: Project, cell: State) -> list[dict[str, Any]]:
     state: State | None = cell
     while state is not None and state.arm is not None:
         arm, source = state.arm, state.sampled_from()
+        if arm.method == DISTILLED:  # its rollouts are part of the training
+            state = source
+            continue
         attempts = paths.ATTEMPTS.format(state=source.name)
         parts.append({"kind": "attempts", "files": {"attempts": attempts}})
         if arm.method in ("retry", "cross"):
@@ -445,7 +537,8 @@ def _parts_alone(project: Project, cell: State) -> list[dict[str, Any]]:
             retries = paths.retries(source, demand.prompt, demand.writer)
             parts.append({"kind": "retries", "k": arm.k, "files": {"retries": retries}})
         else:
-            resamples = paths.RESAMPLES.format(state=source.name)
+            fresh = paths.SKELETONS if arm.method == "skeleton_sft" else paths.RESAMPLES
+            resamples = fresh.format(state=source.name)
             kind = "resamples" if arm.method == "rejection" else "resamples of failed problems"
             parts.append({"kind": kind, "k": arm.k, "files": {"resamples": resamples, "attempts": attempts}})
         state = source

@@ -15,7 +15,7 @@ class Example:
 
     problem_id: str
     completion: str
-    origin: str  # first | retry | fresh
+    origin: str  # first | retry | fresh | skeleton
     attempt: int
     sample: int
 
@@ -76,5 +76,6 @@ def build(select: Select, pool: Pool, k: int, include_correct_first: bool, cap_p
 
 def counts(examples: Sequence[Example]) -> Mapping[str, int]:
     """Examples by origin, and the problems they cover."""
-    tally = {f"examples_{origin}": sum(e.origin == origin for e in examples) for origin in ("first", "retry", "fresh")}
+    origins = dict.fromkeys(("first", "retry", "fresh", *(e.origin for e in examples)))
+    tally = {f"examples_{origin}": sum(e.origin == origin for e in examples) for origin in origins}
     return {**tally, "examples": len(examples), "problems": len({e.problem_id for e in examples})}

@@ -18,7 +18,7 @@ from piretry.errors import PiretryError
 from piretry.grid.names import PROMPTS, ROLES, STATE_PATTERN, State
 
 _TABLE = re.compile(
-    rf"(?P<state>{STATE_PATTERN})/(?:(?P<kind>attempts|resamples|eval|(?:retries|repeats)(?=-))"
+    rf"(?P<state>{STATE_PATTERN})/(?:(?P<kind>attempts|resamples|skeletons|eval|(?:retries|repeats)(?=-))"
     rf"(?:-(?P<prompt>{'|'.join(PROMPTS)})(?:\.by-(?P<writer>{'|'.join(ROLES)}))?)?)\.parquet"
 )
 _KEYS = ("attempt", "sample", "decoding", "verdict", "second_opinion", "finish_reason", "verifier")
@@ -54,7 +54,8 @@ class Group:
 class TableName:
     """What the path of a completions table says: of which state and kind, and for retries with which prompt, by whom.
 
-    `kind` is attempts, resamples, retries, repeats or eval. `writer` is the role of the model that wrote the retries.
+    `kind` is attempts, resamples, skeletons, retries, repeats or eval. `writer` is the role of the model that wrote
+    the retries.
     """
 
     state: State

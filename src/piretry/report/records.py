@@ -14,12 +14,12 @@ from piretry.provenance.model import Record
 LEVELS = (
     ("Verdict", ("judge", "table", "cost")),
     ("Evaluations on the held-out problems", ("evaluate",)),
-    ("Trained models", ("train",)),
+    ("Trained models", ("train", "distill")),
     ("Training examples (SFT sets)", ("select",)),
-    ("Retries, their repeats, and fresh attempts", ("retry", "repeat", "resample")),
+    ("Retries, their repeats, and fresh attempts", ("retry", "repeat", "resample", "skeleton")),
     ("First attempts", ("attempt",)),
     ("Base models", ("pretrain", "fetch")),
-    ("Problems", ("overlap", "prepare")),
+    ("Problems", ("overlap", "prepare", "theorems")),
 )
 NO_STAGE = "Others"
 # Tables that a scale divides over several jobs are put together by stage gather.
@@ -28,6 +28,7 @@ _STAGE_OF_TABLE = {
     "resamples": "resample",
     "retries": "retry",
     "repeats": "repeat",
+    "skeletons": "skeleton",
     "eval": "evaluate",
 }
 

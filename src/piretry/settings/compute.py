@@ -36,10 +36,14 @@ class ThroughputSettings(Settings):
     )
     train_examples_per_s: dict[str, Rate] = Field(
         description="Training examples per second of one GPU (of one job where jobs have no GPU), by role (`small`) or "
-        "role and tuning (`small.lora`); the more specific entry counts."
+        "role and tuning (`small.lora`); the more specific entry counts. `prover.distill`: rollouts per second of a "
+        "distillation."
     )
     pretrain_s: dict[str, float] = Field(description="Seconds to pretrain the base of a role.")
     tokens_per_completion: float = Field(gt=0, description="Mean length of a completion.")
+    tokens_per_completion_by_role: dict[str, Rate] = Field(
+        default={}, description="Roles that depart from tokens_per_completion."
+    )
     first_attempt_accuracy: dict[str, Share] = Field(
         description="Expected accuracy of first attempts on the training problems by role: decides how many retries "
         "there will be."
@@ -50,7 +54,7 @@ class ThroughputSettings(Settings):
     )
     uncertainty: Uncertainty | None = Field(description="Range shown around the hours; null shows none.")
 
-    @field_validator("sample_tokens_per_s", "pretrain_s", "first_attempt_accuracy")
+    @field_validator("sample_tokens_per_s", "pretrain_s", "first_attempt_accuracy", "tokens_per_completion_by_role")
     @classmethod
     def _by_role(cls, value: dict[str, float]) -> dict[str, float]:
         _known(value, ROLES, "role")
@@ -72,6 +76,10 @@ class ThroughputSettings(Settings):
         if lacking:
             raise ValueError(f"sources says nothing about {', '.join(lacking)}: every figure needs its source")
         return self
+
+    def completion_tokens(self, role: str) -> float:
+        """Mean length of a completion by a model of `role`."""
+        return self.tokens_per_completion_by_role.get(role, self.tokens_per_completion)
 
 
 class PublishedPart(Settings):

@@ -12,12 +12,15 @@ class GridGroup(Settings):
     """A block of cells: every combination of the listed values, at every seed of the named seed set."""
 
     roles: list[str] = Field(min_length=1, description="Roles whose model is trained: small, medium, large, prover.")
-    methods: list[str] = Field(min_length=1, description="retry, rejection, resample, cross.")
+    methods: list[str] = Field(
+        min_length=1, description="retry, rejection, resample, cross; skeleton and skeleton_sft for the prover."
+    )
     tunings: list[str] = Field(min_length=1, description="Names under training.tunings of the scale.")
     k: list[int] = Field(min_length=1, description="Retries (or extra attempts) allowed for a problem.")
     prompts: list[str] = Field(
         min_length=1,
-        description="Retry prompts: bare, gold, gibberish, wrong; `none` for methods that show none.",
+        description="Retry prompts: bare, gold, gibberish, wrong, for the prover bare, error; `none` for methods that "
+        "show none.",
     )
     rounds: int = Field(ge=1, description="Cells of rounds 1 to this number.")
     seeds: str = Field(description="Name of a seed set under `seeds`.")

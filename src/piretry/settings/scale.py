@@ -9,12 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from piretry.grid.names import METHODS, PROMPTS
+from piretry.grid.names import MATH_PROMPTS, METHODS, PROVER, PROVER_METHODS
 from piretry.settings.compute import PublishedCompute, ThroughputSettings
 from piretry.settings.data import FileDataset, HubDataset, OverlapSettings, SubsetSettings
 from piretry.settings.grid import GridGroup
+from piretry.settings.lean import PretrainProverRole, ProverSettings
 from piretry.settings.mini import ChainSettings, ModelShape, PretrainSettings
 from piretry.settings.model import Settings
+from piretry.settings.sampling import ChatSettings, SamplingSettings
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -94,7 +96,7 @@ class DataSettings(Settings):
         return self.subset.problems
 
 
-Role = Annotated[PretrainedRole | PretrainRole, Field(discriminator="source")]
+Role = Annotated[PretrainedRole | PretrainRole | PretrainProverRole, Field(discriminator="source")]
 
 
 class VllmSettings(Settings):
@@ -136,27 +138,6 @@ class EngineSettings(Settings):
         return self
 
 
-class SamplingSettings(Settings):
-    """Every sampling field, stated, because engines and checkpoints differ in their defaults."""
-
-    temperature: float = Field(ge=0, description="0 is greedy decoding.")
-    top_p: float = Field(gt=0, le=1, description="Nucleus mass; 1 keeps every token.")
-    top_k: int = Field(ge=0, description="Tokens kept; 0 keeps every token.")
-    max_tokens: Positive = Field(description="A completion cut off here counts as no_answer.")
-
-
-class ChatSettings(Settings):
-    """How a problem becomes a prompt."""
-
-    system: str | None = Field(description="System turn, or null for none. Not stated by the sources.")
-    instruction: str = Field(
-        description="Appended to each problem, e.g. how to box the answer. Not stated by the sources."
-    )
-    template_options: dict[str, bool | str] = Field(
-        description="Keyword arguments of the chat template, e.g. enable_thinking. Not stated by the sources."
-    )
-
-
 class RetrySettings(Settings):
     """The retry dialogue."""
 
@@ -170,7 +151,7 @@ class RetrySettings(Settings):
 
     @model_validator(mode="after")
     def _all_prompts(self) -> RetrySettings:
-        missing = [name for name in PROMPTS if name not in self.prompts]
+        missing = [name for name in MATH_PROMPTS if name not in self.prompts]
         if missing:
             raise ValueError(f"retry prompts without a text: {', '.join(missing)}")
         return self
@@ -293,9 +274,10 @@ class Scale(Settings):
     )
     attempt: SamplingSettings = Field(description="Sampling of attempts and retries (T=0.7 in the sources).")
     retry: RetrySettings = Field(description="The retry dialogue.")
-    selection: dict[Literal["retry", "rejection", "resample", "cross"], SelectionSettings] = Field(
+    selection: dict[Literal["retry", "rejection", "resample", "cross", "skeleton_sft"], SelectionSettings] = Field(
         description="What each method keeps for training."
     )
+    prover: ProverSettings | None = Field(description="The prover's own settings; null where the scale has no prover.")
     training: TrainingSettings = Field(description="Training.")
     evaluation: EvaluationSettings = Field(description="Evaluation.")
     verifier: VerifierSettings = Field(description="Grading.")
@@ -331,10 +313,26 @@ class Scale(Settings):
                 raise ValueError(f"resources.{key}: {parts[1]!r} is not a tuning of this scale")
             if len(parts) > 2:
                 raise ValueError(f"resources.{key}: write stage, stage.role or stage.role.tuning")
-        lacking = [method for method in METHODS[:4] if method not in self.selection]
+        self._check_prover()
+        needed = [m for m in METHODS if m not in PROVER_METHODS or (self.prover is not None and m == "skeleton_sft")]
+        lacking = [method for method in needed if method not in self.selection]
         if lacking:
             raise ValueError(f"selection has no entry for {', '.join(lacking)}")
         return self
+
+    def _check_prover(self) -> None:
+        if (PROVER in self.roles) != (self.prover is not None):
+            raise ValueError(
+                "prover must be null: roles has no prover"
+                if self.prover is not None
+                else "prover must be given: roles has a prover, whose theorems, prompts and checker it states"
+            )
+        for role, binding in self.roles.items():
+            if binding.source == ("pretrain" if role == PROVER else "pretrain_prover"):
+                fit = "pretrain_prover or hub" if role == PROVER else "pretrain or hub"
+                raise ValueError(f"roles.{role}.source is {binding.source!r}, but must be {fit}")
+            if binding.source == "pretrain_prover" and self.prover is not None and self.prover.theorems is None:
+                raise ValueError("prover.theorems must be given: the prover is pretrained on theorems of the generator")
 
     def asks(self, stage: str, role: str | None = None, tuning: str | None = None) -> ResourceSettings:
         """What a job of `stage` asks of the scheduler, for `role` and (training only) `tuning`."""

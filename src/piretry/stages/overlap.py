@@ -13,7 +13,7 @@ from piretry.data.overlap import OverlapReport, find_overlap, remove_overlap
 from piretry.data.overlap.pairs import PAIR_SCHEMA
 from piretry.data.schema import fingerprint, iter_problems, read_problems, write_problems, write_table
 from piretry.data.subset import Subset, draw_subset, take
-from piretry.sampling import load_verifier
+from piretry.sampling import load_math_verifier
 from piretry.settings.data import OverlapSettings, SubsetSettings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run(job: Job) -> None:
     subset = SubsetSettings.model_validate(job.settings["subset"])
     pool, evaluation = job.input("pool"), read_problems(job.input("eval"))
     report = find_overlap(iter_problems(pool), evaluation, settings)
-    with load_verifier(job.settings["verifier"]) as verifier:
+    with load_math_verifier(job.settings["verifier"]) as verifier:
         whole = draw_subset(iter_problems(pool), subset.problems, subset.seed, verifier.gold_parses)
         clean = draw_subset(
             remove_overlap(iter_problems(pool), report, settings.remove),

@@ -5,13 +5,11 @@ Run alone: ``piretry pretrain small``.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
-from piretry.prompts import RetryPrompts
-from piretry.settings.mini import ChainSettings, ModelShape, PretrainSettings
-from piretry.training.curriculum import make_dialogues
+from piretry.settings.mini import ModelShape
 from piretry.training.pretrain import pretrain
-from piretry.training.tokenizer import build_tokenizer, tokenizer_texts
 
 if TYPE_CHECKING:
     from piretry.runner import Job
@@ -19,15 +17,13 @@ if TYPE_CHECKING:
 
 def run(job: Job) -> None:
     """Write the model folder: safetensors, tokenizer with chat template, neutral generation config."""
-    chains = ChainSettings.model_validate(job.settings["chains"])
-    shape = ModelShape.model_validate(job.settings["shape"])
-    settings = PretrainSettings.model_validate(job.settings["pretrain"])
-    prompts = RetryPrompts(job.settings["prompts"])
-    chat = job.settings["chat"]
+    # By name, so that an edit to what the prover is taught changes the code digest of the prover's base alone.
+    taught = importlib.import_module(f"piretry.training.{job.settings['taught']}")
+    dialogues, tokenizer, settings = taught.material(job.settings)
     done = pretrain(
-        dialogues=make_dialogues(chains, settings, prompts, chat),
-        tokenizer=build_tokenizer(tokenizer_texts(chains, prompts, chat), shape.vocabulary),
-        shape=shape,
+        dialogues=dialogues,
+        tokenizer=tokenizer,
+        shape=ModelShape.model_validate(job.settings["shape"]),
         settings=settings,
         out_dir=job.output("model"),
         state_dir=job.partial(),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from piretry.completions import read_completions, write_completions
+from piretry.completions import CompletionRow, read_completions, write_completions
 from piretry.data.schema import read_problems
-from piretry.sampling import RetryAsks, Sampler
+from piretry.sampling import Sampler, retry_asks
 from piretry.shards import own
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def run(job: Job) -> None:
     """Sample and grade one independent repetition of every correct retry."""
-    builder = RetryAsks(job.settings, read_problems(job.input("problems")))
+    builder = retry_asks(job.settings, read_problems(job.input("problems")))
     retries = own(read_completions(job.input("retries")), job.settings)
-    failed: dict[str, list[str]] = {}
+    failed: dict[str, list[CompletionRow]] = {}
     for row in [*read_completions(job.input("attempts")), *retries]:
         if not row.correct:
-            failed.setdefault(row.problem_id, []).append(row.completion)
+            failed.setdefault(row.problem_id, []).append(row)
     asks = [
         builder.ask(row.problem_id, failed[row.problem_id], row.attempt, 1, "repeat") for row in retries if row.correct
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from piretry.completions import CompletionRow, read_completions, write_completions
 from piretry.data.schema import read_problems
-from piretry.sampling import RetryAsks, Sampler
+from piretry.sampling import Sampler, retry_asks
 from piretry.shards import own
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def run(job: Job) -> None:
     problems = read_problems(job.input("problems"))
     first = [row for row in own(read_completions(job.input("attempts")), job.settings) if not row.correct]
     prompts: dict[str, dict[str, Any]] = job.settings["prompts"]
-    builders = {name: RetryAsks({**job.settings, **its, "prompt": name}, problems) for name, its in prompts.items()}
-    failures = {name: {row.problem_id: [row.completion] for row in first} for name in prompts}
+    builders = {name: retry_asks({**job.settings, **its, "prompt": name}, problems) for name, its in prompts.items()}
+    failures = {name: {row.problem_id: [row] for row in first} for name in prompts}
     rows: dict[str, list[CompletionRow]] = {name: [] for name in prompts}
     kind = f"retry/{job.settings['writer']}"
     with Sampler(job) as sampler:
@@ -43,7 +43,7 @@ def run(job: Job) -> None:
                     if row.correct:
                         del failures[name][row.problem_id]
                     else:
-                        failures[name][row.problem_id].append(row.completion)
+                        failures[name][row.problem_id].append(row)
                 job.count(**{f"correct_at_{attempt}_{name}": sum(row.correct for row in answered)})
     for name in prompts:
         job.count(**{f"never_solved_{name}": len(failures[name])})

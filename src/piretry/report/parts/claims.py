@@ -32,6 +32,18 @@ class SeedRow:
 
 
 @dataclass(frozen=True)
+class Opinions:
+    """The heuristic verifier against the type checker: the four counts, then the rates as (name, text)."""
+
+    both: int
+    heuristic_only: int
+    checker_only: int
+    neither: int
+    undecided: int
+    rates: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class QuantityView:
     """One measured number of a claim, as text."""
 
@@ -58,6 +70,7 @@ class QuantityView:
     details: list[tuple[str, str]]
     notes: list[str]
     indices: list[tuple[object, str, str, object]]
+    opinions: Opinions | None
 
 
 @dataclass(frozen=True)
@@ -240,7 +253,23 @@ def _quantity(quantity: Mapping[str, Any], point: Point, scale: tuple[float, flo
         details=_details(quantity),
         notes=list(quantity.get("notes") or ()),
         indices=_indices(quantity),
+        opinions=_opinions(quantity.get("opinions")),
     )
+
+
+def _opinions(found: Mapping[str, Any] | None) -> Opinions | None:
+    if found is None:
+        return None
+    shares = (
+        ("of the proofs that the checker refuses the heuristic accepts", "false_accept_rate"),
+        ("of the proofs that the checker accepts the heuristic refuses", "false_reject_rate"),
+        ("of what the heuristic accepts is a proof", "precision"),
+    )
+    rates = [(name, f"{100 * found[key]:.1f}%") for name, key in shares if found[key] is not None]
+    if found["kappa"] is not None:
+        rates.append(("is Cohen's kappa, agreement beyond chance", f"{found['kappa']:.2f}"))
+    counts = ("both", "heuristic_only", "checker_only", "neither", "undecided")
+    return Opinions(**{name: found[name] for name in counts}, rates=rates)
 
 
 def _interval(quantity: Mapping[str, Any]) -> str:

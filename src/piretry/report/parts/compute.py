@@ -10,8 +10,8 @@ from piretry.report.parts import anchors, hours
 from piretry.report.results import Results
 
 _STAGES = (
-    *("prepare", "overlap", "fetch", "pretrain", "attempt", "resample", "retry", "repeat", "gather"),
-    *("select", "train", "evaluate", "judge", "table", "cost"),
+    *("prepare", "overlap", "theorems", "fetch", "pretrain", "attempt", "resample", "retry", "repeat"),
+    *("skeleton", "gather", "select", "train", "distill", "evaluate", "judge", "table", "cost"),
 )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from piretry.completions import CompletionRow, read_completions
 from piretry.data.schema import Problem, iter_problems
 from piretry.grid import paths
-from piretry.grid.names import ROLES
+from piretry.grid.names import PROVER, ROLES
+from piretry.lean_prompts import shown_error
 from piretry.report.completions import CompletionsFile
 from piretry.report.parts import anchors
 from piretry.report.results import Results
@@ -36,10 +37,18 @@ class Example:
 
 
 def view(results: Results) -> dict[str, Any]:
-    """One dialogue of each kind that occurs, from the first base with retries after the bare prompt."""
-    table = min(results.tables_of("retries"), key=_rank, default=None)
-    if table is None:
-        return {"examples": [], "state": "", "files": []}
+    """Groups of dialogues, one of each kind that occurs: from the first base with retries after the bare prompt, and
+    from the prover where its retries were shown the type checker's error.
+    """
+    retries = results.tables_of("retries")
+    answers = [table for table in retries if table.name.state.role != PROVER]
+    proofs = [table for table in retries if table.name.state.role == PROVER]
+    first = [min(answers, key=_rank)] if answers else []
+    first += [min(proofs, key=lambda table: (table.name.prompt != "error", *_rank(table)))] if proofs else []
+    return {"groups": [_group(results, table) for table in first]}
+
+
+def _group(results: Results, table: CompletionsFile) -> dict[str, Any]:
     root, state, prompt = results.root, table.name.state.name, table.name.prompt
     first, again = paths.ATTEMPTS.format(state=state), paths.REPEATS.format(state=state, prompt=prompt)
     attempts = {row.problem_id: row for row in read_completions(root / first)}
@@ -50,15 +59,23 @@ def view(results: Results) -> dict[str, Any]:
     repeats = {(row.problem_id, row.attempt): row for row in repeated}
     kinds = _choose(retries, repeats)
     wanted = set(kinds.values())
-    problems = {p.problem_id: p for p in iter_problems(root / paths.TRAIN) if p.problem_id in wanted}
-    signal = results.scale["retry"]["prompts"][prompt]
+    proofs = table.name.state.role == PROVER
+    source = paths.THEOREMS if proofs else paths.TRAIN
+    problems = {p.problem_id: p for p in iter_problems(root / source) if p.problem_id in wanted}
+    signal = (results.scale["prover"] if proofs else results.scale["retry"])["prompts"][prompt]
+    shown = results.scale["prover"]["error_characters"] if proofs else None
     examples = [
-        _example(kind, problems[name], attempts[name], retries[name], signal, repeats)
+        _example(kind, problems[name], attempts[name], retries[name], signal, shown, repeats)
         for kind, name in kinds.items()
         if name in problems and name in attempts
     ]
     files = [first, table.path, *([again] if repeated else [])]
-    return {"examples": examples, "state": state, "files": [(path, anchors.record(path)) for path in files]}
+    return {
+        "examples": examples,
+        "state": state,
+        "proofs": proofs,
+        "files": [(path, anchors.record(path)) for path in files],
+    }
 
 
 def _rank(table: CompletionsFile) -> tuple[object, ...]:
@@ -99,12 +116,16 @@ def _example(
     first: CompletionRow,
     retries: list[CompletionRow],
     signal: str,
+    shown: int | None,
     repeats: dict[tuple[str, int], CompletionRow],
 ) -> Example:
     turns = [Turn("problem", problem.problem, "", None), _turn("first attempt", first)]
     ordered = sorted(retries, key=lambda row: row.attempt)
+    failed = first
     for row in ordered[:_SHOWN]:
-        turns += [Turn("signal", signal, "", None), _turn(f"retry {row.attempt}", row)]
+        said = signal.replace("{error}", shown_error(failed.message, shown)) if shown else signal
+        turns += [Turn("signal", said, "", None), _turn(f"retry {row.attempt}", row)]
+        failed = row
     again = repeats.get((problem.problem_id, ordered[-1].attempt))
     if kind == _LUCKY and again is not None:
         turns.append(_turn(f"retry {again.attempt}, sampled again", again))

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from piretry.grid.names import PROVER
 from piretry.report.completions import CompletionsFile, Group
 from piretry.report.results import Results
 
 VERDICTS = ("correct", "wrong", "no_answer", "gold_unparseable", "timeout", "error")
+OF_PROOFS = ("sorry", "banned", "axiom")  # shown where a run has proofs
 _KINDS = {
     "attempts": "First attempts",
     "retries": "Retries",
@@ -39,14 +41,18 @@ class Line:
 def view(results: Results) -> dict[str, Any]:
     """A line for each kind of table and one for all of them; the tables with the most disputes; the trap table."""
     kinds: dict[str, list[CompletionsFile]] = {}
-    for file in results.files.values():
+    proofs = [file for file in results.files.values() if file.name.state.role == PROVER]
+    answers = [file for file in results.files.values() if file.name.state.role != PROVER]
+    for file in answers:
         kinds.setdefault(file.name.kind, []).append(file)
     lines = [_line(title, kinds[kind]) for kind, title in _KINDS.items() if kind in kinds]
-    worst = sorted(results.files.values(), key=lambda file: (-_disputed(file), file.path))
+    # The second opinion on proofs is the heuristic verifier, which is meant to be worse: a claim is about that.
+    worst = sorted(answers, key=lambda file: (-_disputed(file), file.path))
     return {
-        "verdicts": VERDICTS,
+        "verdicts": (*VERDICTS, *(OF_PROOFS if proofs else ())),
         "lines": lines,
-        "all": _line("All completions", results.files.values()),
+        "all": _line("All answers", answers),
+        "proofs": _line("Proofs, by the type checker and the heuristic verifier", proofs) if proofs else None,
         "worst": [(file.path, _disputed(file), file.rows()) for file in worst[:5] if _disputed(file)],
         "verifiers": sorted({version for file in results.files.values() for version in file.verifiers}),
         "traps": _traps(),

@@ -1,4 +1,4 @@
-"""skeleton: proofs that were found with the sub-goals in the prompt are trained on without them.
+"""skeleton_sft: proofs that were found with the sub-goals in the prompt are trained on without them.
 
 The simpler form of structural PI; the published one, distillation by divergence, is in `training/distill.py`. The
 completions made with the skeleton take the place of the pool's resamples.

@@ -1,4 +1,4 @@
-"""What method skeleton keeps: correct proofs found with the sub-goals, of theorems that the bare attempt failed."""
+"""What method skeleton_sft keeps: correct proofs found with the sub-goals, of theorems that the bare attempt failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from piretry.completions import CompletionRow
 from piretry.methods.base import Pool, build
-from piretry.methods.skeleton import select
+from piretry.methods.skeleton_sft import select
 
 
 @dataclass(frozen=True)

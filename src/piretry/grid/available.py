@@ -1,0 +1,96 @@
+"""Roles that cannot be run here, and what becomes of their cells and claims: dropped, and `not run` with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from piretry.claims.model import (
+    AboveTest,
+    Claim,
+    ClaimsFile,
+    EquivalenceTest,
+    Quantity,
+    RatioTest,
+    SignTest,
+    Test,
+    TrendTest,
+    ValueTest,
+)
+from piretry.errors import PiretryError
+from piretry.grid.names import PROVER, ROLES, Arm, State
+from piretry.settings.scale import Scale
+from piretry.verifiers.lean.settings import missing
+
+
+def unavailable_roles(scale: Scale) -> dict[str, str]:
+    """Role -> why it cannot be run: the scale does not bind it, or no Lean is found to check a prover's proofs."""
+    found = {role: f"scale {scale.name} has no role {role}" for role in ROLES if role not in scale.roles}
+    if scale.prover is not None:
+        reason = missing(scale.prover.verifier.plain())
+        if reason is not None:
+            found[PROVER] = reason
+    return found
+
+
+def runnable(arm: Arm, unavailable: Mapping[str, str], teachers: Mapping[str, str]) -> bool:
+    """Whether a cell's own role and, for method cross, its teacher can be run."""
+    return _reason(arm, unavailable, teachers) is None
+
+
+def mark_not_run(claims: ClaimsFile, unavailable: Mapping[str, str], teachers: Mapping[str, str]) -> ClaimsFile:
+    """`claims` where each that needs a role of `unavailable` is `not run`, and controls of such roles are left out."""
+
+    def reason(series: str) -> str | None:
+        try:
+            state = State.of(series, 0)
+        except PiretryError:
+            return None  # the project's own check tells what is wrong with the name, and where
+        return unavailable.get(state.role) if state.arm is None else _reason(state.arm, unavailable, teachers)
+
+    def marked(claim: Claim) -> Claim:
+        found = next((why for name in claim_series(claim) if (why := reason(name)) is not None), None)
+        if found is None:
+            kept = [variant for variant in claim.variants if reason(variant.of.series) is None]
+            return claim.model_copy(update={"variants": kept})
+        return claim.model_copy(update={"tests": [], "variants": [], "not_run": found})
+
+    controls = [control for control in claims.controls if reason(control.series) is None]
+    dropped = {control.id for control in claims.controls} - {control.id for control in controls}
+    tables = {name: [member for member in members if member not in dropped] for name, members in claims.tables.items()}
+    return claims.model_copy(
+        update={"claims": [marked(claim) for claim in claims.claims], "controls": controls, "tables": tables}
+    )
+
+
+def notice(scale: Scale, unavailable: Mapping[str, str], claims: ClaimsFile) -> str | None:
+    """One line on claims that cannot be run although the scale binds their role; None when there is nothing to say."""
+    lost = {role: why for role, why in unavailable.items() if role in scale.roles}
+    if not lost:
+        return None
+    names = [claim.id for claim in claims.claims if claim.not_run in lost.values()]
+    reasons = "; ".join(lost.values())
+    return f"NOT RUN: {', '.join(names) or 'no claim'}, nor any cell of role {', '.join(lost)}: {reasons}"
+
+
+def quantities(test: Test) -> list[Quantity]:
+    """Every quantity that `test` looks at."""
+    if isinstance(test, ValueTest | AboveTest):
+        return [test.of]
+    if isinstance(test, SignTest):
+        return [test.greater, test.smaller]
+    if isinstance(test, RatioTest):
+        return [test.numerator, test.denominator]
+    if isinstance(test, EquivalenceTest):
+        return list(test.of)
+    return []
+
+
+def claim_series(claim: Claim) -> list[str]:
+    """The series that a claim's tests are measured on."""
+    found = [quantity.series for test in claim.tests for quantity in quantities(test)]
+    return found + [test.series for test in claim.tests if isinstance(test, TrendTest)]
+
+
+def _reason(arm: Arm, unavailable: Mapping[str, str], teachers: Mapping[str, str]) -> str | None:
+    roles = [arm.role, *([teachers[arm.role]] if arm.method == "cross" and arm.role in teachers else [])]
+    return next((unavailable[role] for role in roles if role in unavailable), None)

@@ -1,0 +1,78 @@
+"""theorems: the prover's training and held-out theorems, from the built-in generator, fetched files or a local file.
+
+A training theorem whose statement is that of a held-out one, white space aside, is left out. Of a larger dataset as
+many as the scale asks for are drawn by the rank of a hash. Run alone: ``piretry theorems``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from piretry.data.schema import Problem, fingerprint, write_problems
+from piretry.data.sources import load_dataset
+from piretry.data.theorems.generate import generate_theorems
+from piretry.errors import PiretryError
+from piretry.settings.data import FileDataset, HubDataset
+from piretry.settings.prover import TheoremSettings
+
+if TYPE_CHECKING:
+    from piretry.runner import Job
+
+
+def run(job: Job) -> None:
+    """Write the two problem tables and note id, revision and fingerprint of each dataset."""
+    settings = job.settings
+    held_out, held_reference = _load(job, "eval", settings["eval_problems"])
+    if len(held_out) != settings["eval_problems"]:
+        raise PiretryError(
+            f"The held-out theorems {settings['eval']['name']} are {len(held_out)}, but prover.eval_problems in the "
+            f"scale file says {settings['eval_problems']}. Check the file or revision, or correct the number."
+        )
+    pool, reference = _load(job, "train", settings["train_problems"])
+    known = {_key(problem) for problem in held_out}
+    left = [problem for problem in pool if _key(problem) not in known]
+    if len(left) < settings["train_problems"]:
+        raise PiretryError(
+            f"{settings['train_problems']} training theorems were asked for (prover.train_problems in the scale file), "
+            f"but {settings['train']['name']} has {len(pool)}, of which {len(pool) - len(left)} are held out. Ask for "
+            "fewer or take a larger dataset."
+        )
+    train = sorted(left, key=lambda problem: _rank(settings["seed"], problem))[: settings["train_problems"]]
+    write_problems(job.output("train"), train)
+    write_problems(job.output("eval"), held_out)
+    job.count(train_problems=len(train), eval_problems=len(held_out), held_out_in_pool=len(pool) - len(left))
+    job.note(
+        datasets={
+            "theorems": {**reference, "fingerprint": fingerprint(train)},
+            "theorems-eval": {**held_reference, "fingerprint": fingerprint(held_out)},
+        }
+    )
+
+
+def _load(job: Job, key: str, number: int) -> tuple[list[Problem], dict[str, Any]]:
+    settings: dict[str, Any] = job.settings[key]
+    if settings["kind"] == "theorems":
+        generator = TheoremSettings.model_validate(job.settings["theorems"])
+        made = generate_theorems(generator, settings["split"], number, settings["name"])
+        return made, {"id": f"{settings['name']} (generated, split {settings['split']})", "revision": None}
+    dataset = TypeAdapter[HubDataset | FileDataset](HubDataset | FileDataset).validate_python(settings)
+    folder: Path | None = job.input(key) if key in job.task.inputs else None
+    loaded = load_dataset(dataset, folder)
+    if isinstance(dataset, HubDataset):
+        return loaded.problems, {"id": dataset.repo, "revision": dataset.revision}
+    hashes = ", ".join(sorted(loaded.files.values()))
+    return loaded.problems, {"id": dataset.path, "revision": f"sha256 {hashes}"}
+
+
+def _key(problem: Problem) -> str:
+    """The statement without white space and without the theorem's name, which says nothing of it."""
+    words = problem.gold.split()
+    return "".join(words[2:] if words[:1] in (["theorem"], ["lemma"]) else words)
+
+
+def _rank(seed: int, problem: Problem) -> bytes:
+    return hashlib.sha256(f"{seed}\n{problem.problem_id}".encode()).digest()
