@@ -189,12 +189,7 @@ def test_states_with_other_problems_are_refused(folder: Folder) -> None:
 def test_the_real_claims_file_declares_every_claim_with_a_test_or_a_reason() -> None:
     claims = ClaimsFile.model_validate(yaml.safe_load((ROOT / "report/claims.yaml").read_text()))
     assert len(claims.claims) == 28
-    assert [c.id for c in claims.claims if c.not_run] == [
-        "lean-typechecker",
-        "lean-heuristic",
-        "lean-diversity",
-        "lean-skeleton",
-    ]
+    assert not [c.id for c in claims.claims if c.not_run]
     tabled = {name for members in claims.tables.values() for name in members}
     assert tabled == {c.id for c in claims.claims} | {c.id for c in claims.controls}
     for one in claims.claims:

@@ -136,7 +136,8 @@ def test_rules_of_the_sums_hold_on_real_grids(scale: str, request: pytest.Fixtur
             assert nothing <= getattr(ledger.with_family(name), kind) + 1e-9
     assert (ledger.total.gpu > 0) == (scale == "paper")
     not_run = [claim.id for claim in project.claims.claims if claim.not_run]
-    assert not_run and all(found[name].jobs == 1 and found[name].nothing.gpu == 0 for name in not_run)
+    assert not_run or scale == "mini"  # where a Lean kernel is installed mini runs every claim
+    assert all(found[name].jobs == 1 and found[name].nothing.gpu == 0 for name in not_run)
     total = sum(one.hours.gpu for one in ledger.training.values())
     assert total == pytest.approx(ledger.stages["train"].hours.gpu)
 

@@ -31,7 +31,7 @@ class Project:
         binaries = Path(sys.executable).parent
         environment = {
             **os.environ,
-            "PYTHONPATH": str(self.home / "src"),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(self.home / "src"), os.environ.get("PYTHONPATH")])),
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         }
         done = subprocess.run(
