@@ -7,11 +7,11 @@ import shutil
 from typing import Any
 
 import pytest
+from tiny_project import ROOT, Project
 
 from piretry.completions import read_completions
 from piretry.sft import read_sft
 from piretry.verifiers.lean.toolchain import KERNEL_PACKAGE, kernel_available
-from tiny_project import ROOT, Project
 
 LEAN = ("lean-typechecker", "lean-heuristic", "lean-skeleton")
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def shrink_scale(scale: dict[str, Any]) -> None:
         steps=140, batch_size=16, theorems=400, warmup_steps=5, slips=0.2, plain_until=0.5
     )
     scale["prover"]["theorems"].update(
-        hypotheses={2: 1.0}, steps={1: 2.0, 2: 1.0}, nested=0.0, equations=0.0, numbered=0.0
+        hypotheses={2: 1.0, 3: 1.0}, steps={1: 2.0, 2: 1.0}, nested=0.0, equations=0.0, numbered=0.0
     )
     scale["prover"].update(train_problems=40, eval_problems=20)
     scale["prover"]["attempt"]["max_tokens"] = 48
