@@ -339,7 +339,8 @@ def judge(project: Project, name: str) -> Task:
     if name not in project.claims.ids:
         raise PiretryError(f"No claim is called {name!r}.{nearest(name, project.claims.ids)}")
     claim = project.claims.claim(name)
-    family = [member for member in project.claims.family_of(claim) if not member.not_run]
+    # A claim that is not run has no numbers, so that the correction over its family is not needed either.
+    family = [] if claim.not_run else [m for m in project.claims.family_of(claim) if not m.not_run]
     files = {key: value for member in family for key, value in _claim_files(project, member).items()}
     variants = project.variants(claim)
     for variant in variants:
