@@ -100,6 +100,7 @@ def driver(tmp_path: Path) -> Path:
         ("1,0", ("NVIDIA H100 80GB HBM3", "NVIDIA H200")),
         ("", ()),
         ("-1", ()),
+        ("NoDevFiles", ()),
         ("0,-1,1", ("NVIDIA H200",)),
         ("5", ("GPU 5, name not known",)),
         ("GPU-8932f937", ("GPU GPU-8932f937, name not known",)),

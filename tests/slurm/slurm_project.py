@@ -1,4 +1,4 @@
-"""A reduced grid of the mini scale with every rule of the workflow in it, and how it is run on the cluster."""
+"""A reduced grid of the mini scale with every rule that needs no Lean in it, and how it is run on the cluster."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 from slurm_cluster import ROOT
+
+from without_prover import drop_prover
 
 BINARIES = Path(sys.executable).parent
 CLAIMS = ("train-size", "k-1", "rejection", "teacher-cross", "k-lucky")
@@ -98,6 +100,7 @@ def copy_checkout(home: Path) -> Path:
 
 
 def _scale(scale: dict[str, Any]) -> None:
+    drop_prover(scale)
     del scale["roles"]["large"]
     for role in scale["roles"].values():
         role["pretrain"].update(steps=150, batch_size=8, warmup_steps=5, checkpoint_every=50, noise_from=0.9)

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from without_prover import drop_prover
+
 ROOT = Path(__file__).parents[2]
 KEPT_CLAIMS = ("train-size", "eval-overlap", "headline", "rejection", "k-1", "k-3", "k-lucky", "lean-skeleton")
 
@@ -70,18 +72,6 @@ def shrink_scale(scale: dict[str, Any]) -> None:
     scale["evaluation"]["samples"] = 2
     for tuning in scale["training"]["tunings"].values():
         tuning.update(steps=4, batch_size=8, micro_batch_size=8, warmup_steps=1)
-
-
-def drop_prover(scale: dict[str, Any]) -> None:
-    """A scale without the prover: its claims are `not run`, whether Lean is installed or not."""
-    del scale["roles"]["prover"]
-    scale["prover"] = None
-    for tuning in scale["training"]["tunings"].values():
-        tuning["learning_rate_by_role"].pop("prover", None)
-    for table in scale["throughput"].values():
-        if isinstance(table, dict):
-            for key in [key for key in table if key.partition(".")[0] == "prover"]:
-                del table[key]
 
 
 def shrink_grid(config: dict[str, Any]) -> None:

@@ -18,9 +18,8 @@ from piretry.errors import PiretryError
 from piretry.images.apptainer import variable_prefix
 from piretry.images.inside import IMAGES_VARIABLE
 from piretry.images.sidecar import ImageFile
+from piretry.provenance.environment import visible_devices
 
-# What CUDA_VISIBLE_DEVICES holds where Slurm gives a job no GPU.
-NO_DEVICES = ("", "-1", "NoDevFiles", "none", "void")
 # Inside the image: no package and no cache of the user's, no statistics sent home. HF_HUB_OFFLINE is not among them:
 # every stage but fetch, which runs on the submit host and needs the hub, sets it by itself.
 SETTINGS = {
@@ -87,7 +86,7 @@ def holds_gpus(environ: Mapping[str, str] = os.environ, driver: Path = Path("/pr
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return "SLURM_JOB_ID" not in environ and driver.exists()
-    return visible.split(",")[0].strip() not in NO_DEVICES
+    return bool(visible_devices(visible))
 
 
 def _announced(images: Iterable[ImageFile]) -> dict[str, tuple[str, str]]:

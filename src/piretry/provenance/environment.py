@@ -108,6 +108,10 @@ def image() -> Image:
     return Image(os.environ.get("PIRETRY_IMAGE") or path, os.environ.get("PIRETRY_IMAGE_SHA256") or sha256)
 
 
+# What CUDA_VISIBLE_DEVICES holds where Slurm gives a job no GPU.
+_NO_DEVICE = ("", "NoDevFiles", "none", "void")
+
+
 def machine() -> Machine:
     """Host, CPU model, the GPUs given to this process, and the Slurm job it is part of."""
     host = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
@@ -138,13 +142,20 @@ def gpus(driver: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[str, ...]:
             return ()
         return tuple(str(cuda.get_device_name(index)) for index in range(cuda.device_count()))
     names = _driver_names(driver)
-    devices: list[str] = []
-    for device in (part.strip() for part in visible.split(",")):
-        if not device or device.startswith("-"):  # CUDA ignores what follows an invalid entry
+    return tuple(
+        names[int(device)] if device.isdecimal() and int(device) < len(names) else f"GPU {device}, name not known"
+        for device in visible_devices(visible)
+    )
+
+
+def visible_devices(variable: str) -> list[str]:
+    """The devices that a value of CUDA_VISIBLE_DEVICES gives; none where Slurm or a user says that there are none."""
+    devices = []
+    for device in (part.strip() for part in variable.split(",")):
+        if device in _NO_DEVICE or device.startswith("-"):  # CUDA ignores what follows an invalid entry
             break
-        known = device.isdecimal() and int(device) < len(names)
-        devices.append(names[int(device)] if known else f"GPU {device}, name not known")
-    return tuple(devices)
+        devices.append(device)
+    return devices
 
 
 def _driver_names(driver: Path) -> list[str]:
