@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny_project import ROOT, Project
 
-from piretry.completions import read_completions
+from piretry.completions import read_completions, write_completions
+from piretry.provenance.record import read_record, record_path
 from piretry.sft import read_sft
 from piretry.verifiers.lean.toolchain import KERNEL_PACKAGE, kernel_available
 
@@ -101,6 +104,20 @@ def test_skeleton_cells_are_trained_each_in_its_way(prover: Project) -> None:
     record = json.loads((prover.results / "prover/skeleton-lora/k1/none/r1/s42/model.prov.json").read_text())
     assert record["stage"] == "distill"
     assert record["cost"]["counters"]["rollouts"] > 0
+
+
+def test_stored_proofs_are_checked_again_without_a_model(prover: Project, tmp_path: Path) -> None:
+    copy = tmp_path / "mini"
+    shutil.copytree(prover.results, copy)
+    target = copy / "prover/base/s42/eval.parquet"
+    rows = read_completions(target)
+    write_completions(target, [replace(row, verdict="wrong", message="") for row in rows])
+    problems = str(copy / "data/theorems-eval.parquet")
+    told = prover.run("piretry", "regrade", str(copy), str(target), "--problems", problems)
+    correct = sum(row.verdict == "correct" for row in rows)
+    assert f"wrong -> correct: {correct}" in told.stdout
+    assert read_completions(target) == rows
+    assert {entry.role for entry in read_record(record_path(target)).inputs} == {"model", "problems"}
 
 
 def test_the_audit_follows_every_claim_down(prover: Project) -> None:
