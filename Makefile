@@ -10,7 +10,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 export PYTHONNOUSERSITE := 1
 
-.PHONY: mini test test-vllm lint audit slurm
+.PHONY: mini lean test test-vllm lint audit slurm
 
 mini: $(STAMP)
 	$(BIN)/snakemake all --cores $(CORES) --config scale=mini
@@ -18,6 +18,10 @@ mini: $(STAMP)
 	@$(BIN)/piretry claims --scale mini
 	@echo
 	@echo "The report: $(CURDIR)/results/mini/report/index.html"
+
+# The kernel that checks the prover's proofs; the next `make mini` then makes the prover's cells.
+lean: $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c envs/constraints.txt -e ".[lean]"
 
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest

@@ -6,7 +6,7 @@
     python benchmarks/lean.py hang --timeout-s 5
     python benchmarks/lean.py minif2f --data ../shared/data/minif2f_lean4.jsonl
 
-All need the kernel (pip install 'piretry[lean]'), but for `minif2f`, which checks text alone.
+All need the kernel (make lean), but for `minif2f`, which checks text alone.
 
 `throughput` checks the same right and mutated proofs with one process for each proof, one after another and in the
 pool, and with many proofs in a process; small proofs one at a time are dominated by the start of Lean. `table` prints

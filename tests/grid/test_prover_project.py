@@ -46,10 +46,10 @@ def test_without_lean_the_provers_claims_are_not_run_and_say_how_to_add_it(lean:
     for name in LEAN:
         claim = without.claims.claim(name)
         assert not claim.tests
-        assert "pip install 'piretry[lean]'" in str(claim.not_run)
+        assert "make lean" in str(claim.not_run)
     assert without.notice is not None
     assert "\n" not in without.notice
-    assert all(name in without.notice for name in (*LEAN, "pip install 'piretry[lean]'"))
+    assert all(name in without.notice for name in (*LEAN, "make lean"))
     made = by_output(without)
     assert not [path for path in made if path.startswith("prover/") or "theorems" in path]
     assert f"claims/{LEAN[0]}.json" in made

@@ -14,7 +14,7 @@ from piretry.verifiers.lean.verifier import compile_library
 @pytest.fixture(scope="session")
 def kernel() -> Toolchain:
     if not kernel_available():
-        pytest.skip("no Lean kernel is installed: pip install 'piretry[lean]'")
+        pytest.skip("no Lean kernel is installed: make test installs one")
     return kernel_toolchain()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from piretry.verifiers.lean.toolchain import (
+    KERNEL_PACKAGE,
     Toolchain,
     command_toolchain,
     kernel_available,
@@ -16,7 +17,7 @@ from piretry.verifiers.lean.toolchain import (
 )
 from piretry.verifiers.lean.verifier import LeanVerifier
 
-HOW_TO_ADD = "pip install 'piretry[lean]'"
+HOW_TO_ADD = f"make lean (or pip install {KERNEL_PACKAGE})"
 
 
 def missing(settings: Mapping[str, Any]) -> str | None:

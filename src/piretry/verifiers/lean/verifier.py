@@ -244,6 +244,6 @@ def compile_library(toolchain: Toolchain, folder: Path) -> None:
     if done.returncode != 0 or not (folder / "Init.tmp").exists():
         raise PiretryError(
             f"The library of the mini prover does not compile with {toolchain.version}: {done.stdout[:600]}"
-            f"{done.stderr[:300]} Use the Lean of piretry[lean], for which it was written."
+            f"{done.stderr[:300]} Use the Lean of the extra lean, for which it was written."
         )
     (folder / "Init.tmp").replace(folder / "Init.olean")
