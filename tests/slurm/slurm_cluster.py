@@ -95,9 +95,17 @@ class Cluster:
 
     def run(self, *command: str) -> str:
         """The output of one of Slurm's commands."""
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+        done = self._told(*command)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         return done.stdout
+
+    def start_now(self, job: SlurmJob) -> None:
+        """Let a job that waits wait no longer; one that has started meanwhile is left alone."""
+        done = self._told("scontrol", "update", f"JobId={job.id}", "StartTime=now")
+        assert done.returncode == 0 or "no longer pending" in done.stderr, done.stderr
+
+    def _told(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
 
     def jobs(self) -> list[SlurmJob]:
         """Every job that the controller remembers, in the order of submission."""

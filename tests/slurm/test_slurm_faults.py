@@ -144,7 +144,7 @@ class Story:
         def running() -> bool:
             for other in self.cluster.jobs():
                 if other.state == "PENDING":
-                    self.cluster.run("scontrol", "update", f"JobId={other.id}", "StartTime=now")
+                    self.cluster.start_now(other)
             return self.cluster.job(job.id).state in ("RUNNING", "COMPLETED")
 
         wait_for(f"job {job.id} to run again", running, PATIENCE, step=1.0)
