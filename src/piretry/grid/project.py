@@ -19,6 +19,8 @@ from piretry.settings.config import Config
 from piretry.settings.load import load, read_yaml, validate
 from piretry.settings.scale import Scale
 from piretry.settings.site import SiteSettings
+from piretry.sources import read as published_figures
+from piretry.sources.model import Published
 
 CONFIG_FILE = "config.yaml"
 __all__ = ["CONFIG_FILE", "Project", "RetryDemand", "load_project", "quantities"]
@@ -78,6 +80,12 @@ class Project:
     def variants(self, claim: Claim) -> list[Variant]:
         """The other readings of `claim` that this scale has cells for."""
         return [v for v in claim.variants if State.of(v.of.series, 0).arm in self.arms]
+
+    @cached_property
+    def published(self) -> Published | None:
+        """What the sources publish, from the file beside the claims; None where there is no such file."""
+        path = (self.home / self.config.claims).with_name(published_figures.FILE)
+        return published_figures.read_published(path) if path.exists() else None
 
     @cached_property
     def cells(self) -> list[State]:
@@ -218,10 +226,10 @@ def _check(project: Project, source: Path) -> None:
         for arm in arms:
             if arm.method == DISTILLED and runnable(arm, project.unavailable, {}):
                 gpus = project.scale.asks("distill", arm.role, arm.tuning).gpus
-                if project.scale.training.tunings[arm.tuning].fsdp or gpus > 1:
+                if gpus > 1:
                     raise PiretryError(
-                        f"{where}: {arm.name} runs in one process, because its student samples between the steps: take "
-                        f"a tuning with fsdp: false (training.tunings.{arm.tuning} of {scale_file}) and gpus: 1."
+                        f"{where}: {arm.name} runs in one process, because its student samples between the steps: set "
+                        f"gpus: 1 for it (resources.distill of {scale_file})."
                     )
             if arm.method == "cross" and arm.role not in project.config.teachers:
                 raise PiretryError(f"{where}: {arm.name} needs a teacher: add {arm.role!r} under 'teachers'.")

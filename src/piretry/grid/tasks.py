@@ -20,6 +20,7 @@ from piretry.grid.names import DISTILLED, PROVER, State
 from piretry.grid.project import Project, RetryDemand, quantities
 from piretry.grid.task import Task
 from piretry.settings.scale import ResourceSettings
+from piretry.sources.read import to_settings
 
 # Splits that are fetched for the prover, and which of its datasets each is.
 THEOREM_SPLITS = {"theorems": "train", "theorems-eval": "eval"}
@@ -252,6 +253,7 @@ def distill(project: Project, name: str) -> Task:
     inputs = {"model": paths.model(_trained_from(project, state)), "problems": world.train}
     settings = {
         **_training(project, state, "distill"),
+        "fsdp": False,  # one process has nothing to shard over, whatever the tuning says for several
         "distill": project.scale.prover.distill.plain(),
         "prompts": dict(world.prompts),
         "chat": world.chat.plain(),
@@ -381,6 +383,7 @@ def report(project: Project, target: str) -> Task:
     settings = {
         "scale": project.scale.plain(),
         "source": project.claims.source,
+        "published": to_settings(project.published) if project.published is not None else None,
         "claims": [claim.plain() for claim in project.claims.claims],
         "controls": [control.id for control in project.claims.controls],
         "tables": project.claims.tables,
