@@ -2,7 +2,7 @@
 # an edit of code or pins. The output is the sidecar with the image's checksum: Snakemake deletes outputs before it makes
 # them again, and the image that is there gives the new one its packages.
 
-from piretry.images.definition import KINDS, Definition
+from piretry.images.definition import BASES, KINDS, Definition
 from piretry.images.sidecar import SUFFIX
 
 
@@ -11,14 +11,20 @@ localrules:
     images,
 
 
+# Those that jobs of the scale run in.
 rule images:
     input:
-        expand(f"images/{{kind}}.sif{SUFFIX}", kind=KINDS),
+        lambda wildcards: expand(f"images/{{kind}}.sif{SUFFIX}", kind=CONTAINERS.kinds),
 
 
 rule image:
     input:
         lambda wildcards: Definition(wildcards.kind, Path(workflow.basedir)).sources,
+        lambda wildcards: [
+            f"images/{BASES[kind]}.sif{SUFFIX}"
+            for kind in BASES
+            if kind == wildcards.kind
+        ],
     output:
         f"images/{{kind}}.sif{SUFFIX}",
     log:

@@ -15,13 +15,17 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from piretry.errors import PiretryError
-from piretry.images.definition import KINDS, LOCKS, PYTHON, Definition
+from piretry.images.definition import BASES, KINDS, LOCKS, PYTHON, Definition
 from piretry.images.wheels import check_build_of_torch
 
 # Pins that the GPU lock may have otherwise than constraints.txt, with the reason.
 MAY_DIFFER = {"numpy": "vLLM's mistral-common wants numpy below 2.4"}
 # What the GPU image is for; the CPU environment has no vLLM.
 VLLM = ("vllm", "0.32.0")
+# Images with Python packages of their own; the others have those of the image that they start from.
+OWN = tuple(kind for kind in KINDS if kind not in BASES)
+# Lean's version, and the commit of Mathlib that has the tag of that version (a tag moves, a commit does not).
+LEAN, MATHLIB = "v4.15.0", "9837ca9d65d9de6fad1ef4381750ca688774e608"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -94,7 +98,7 @@ def _requires(name: str) -> list[str]:
     return requires(name) or []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OWN)
 def test_the_conda_file_has_the_pins_of_the_image(kind: str) -> None:
     conda = yaml.safe_load((ROOT / f"envs/{kind}.yaml").read_text())
     assert conda["name"] == f"piretry-{kind}"
@@ -104,7 +108,7 @@ def test_the_conda_file_has_the_pins_of_the_image(kind: str) -> None:
     assert pip == [f"{option} {LOCKS[kind]}", "-e .."], "the package itself, and nothing that the lock does not pin"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OWN)
 def test_the_definition_installs_the_lock_and_nothing_else(kind: str) -> None:
     text = (ROOT / f"containers/{kind}.def").read_text()
     assert f"envs/{LOCKS[kind]} /opt/source/constraints.txt" in text
@@ -120,6 +124,32 @@ def test_the_definition_installs_the_lock_and_nothing_else(kind: str) -> None:
     assert f"piretry.kind {kind}" in text
 
 
+def test_the_lean_image_takes_python_from_its_base_and_installs_piretry_alone() -> None:
+    text = (ROOT / "containers/lean.def").read_text()
+    (install,) = [line.split() for line in text.splitlines() if " install " in line and line.strip().startswith("$pip")]
+    assert install[-2:] == ["--no-deps", "/opt/source"]
+    base = (ROOT / f"containers/{BASES['lean']}.def").read_text()
+    lines = base[base.index("%environment") : base.index("%labels")].splitlines()
+    for line in (line.strip() for line in lines if line.strip().startswith("export") and "PATH=" not in line):
+        assert line in text, f"{line}: a definition's environment replaces that of the image it starts from"
+
+
+def test_lean_and_mathlib_are_pinned_and_fit_each_other() -> None:
+    """The pins, their documentation and the scale's data: one version of Lean, and the Mathlib that was made for it."""
+    assert (ROOT / "envs/lean/lean-toolchain").read_text().strip() == f"leanprover/lean4:{LEAN}"
+    text = (ROOT / "envs/lean/lakefile.toml").read_text()
+    (mathlib,) = tomllib.loads(text)["require"]
+    assert (mathlib["name"], mathlib["rev"]) == ("mathlib", MATHLIB)
+    assert f'"{MATHLIB}" # the tag {LEAN}' in text
+    definition = (ROOT / "containers/lean.def").read_text()
+    for check in ("cmp lean-toolchain .lake/packages/mathlib/lean-toolchain", "lake-manifest.json"):
+        assert check in definition, "the build itself compares the two, and what Lake fetched with the pin"
+    readme = (ROOT / "containers/README.md").read_text()
+    assert f"| Lean | {LEAN} |" in readme and f"| Mathlib | {MATHLIB} |" in readme
+    scale = yaml.safe_load((ROOT / "scales/paper.yaml").read_text())
+    assert scale["prover"]["verifier"]["toolchain"] == "lake"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_build_argument_has_a_default(kind: str) -> None:
     """So that plain `apptainer build` works, and no argument that the build passes is unknown (which is fatal)."""
@@ -130,7 +160,9 @@ def test_every_build_argument_has_a_default(kind: str) -> None:
 
 
 def test_no_host_name_of_an_index_or_mirror_is_written_down() -> None:
-    for path in (*(ROOT / "containers").iterdir(), *(ROOT / "envs").iterdir()):
+    for path in (*(ROOT / "containers").iterdir(), *(ROOT / "envs").rglob("*")):
+        if path.is_dir():
+            continue
         assert not re.search(r"https?://|--(?:extra-)?index-url|find-links +(?!/mnt)", path.read_text()), path
 
 

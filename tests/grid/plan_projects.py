@@ -28,6 +28,7 @@ def tiny_project(home: Path, change: Change | None = None) -> Project:
         "budget_gpu_hours": None,
     }
     scale["roles"] = {"small": scale["roles"]["small"]}
+    scale["prover"] = None
     scale["data"]["subset"]["problems"] = 1000
     tuning = scale["training"]["tunings"]["full"]
     tuning |= {"steps": 100, "batch_size": 10, "micro_batch_size": 1, "learning_rate_by_role": {}}

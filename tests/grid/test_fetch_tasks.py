@@ -18,7 +18,7 @@ def test_the_paper_scale_fetches_its_models_and_datasets() -> None:
     fetched = {task.target: task.outputs for task in tasks.all_tasks(project) if task.stage == "fetch"}
     assert fetched == {
         **{f"{role}/base": {"model": f"{role}/base/model"} for role in project.scale.roles},
-        **{split: {"source": f"data/source/{split}"} for split in ("train", "eval")},
+        **{split: {"source": f"data/source/{split}"} for split in ("train", "eval", "theorems")},
     }
     prepare = tasks.prepare(project, "paper")
     assert prepare.inputs == {"train": "data/source/train", "eval": "data/source/eval"}

@@ -8,11 +8,11 @@ import pytest
 from plan_projects import CELL, REPOSITORY, tiny_project, two_cells
 
 from piretry.errors import PiretryError
-from piretry.grid import estimates
+from piretry.grid import estimates, tasks
 from piretry.grid.estimates import retries_of
 from piretry.grid.fits import model_shape
 from piretry.grid.hours import Hours, portions
-from piretry.grid.ledger import Ledger
+from piretry.grid.ledger import Ledger, retry_k
 from piretry.grid.plan import make_plan
 from piretry.grid.project import Project, load_project
 from piretry.settings.compute import ThroughputSettings
@@ -107,6 +107,31 @@ def test_a_role_without_a_rate_is_named(tmp_path: Path) -> None:
         Ledger.of(project)
 
 
+def test_the_hours_of_a_distillation_count_the_generation_of_its_rollouts(paper: Project) -> None:
+    """By the rate of rollouts alone: that of training on examples that are given would leave generation out."""
+    speed, lora = paper.scale.throughput, paper.scale.training.tunings["lora"]
+    task = tasks.distill(paper, "prover/skeleton-lora/k1/none/r1/s42")
+    found = estimates.estimate(paper.scale, task, retry_k(paper))
+    rollouts = lora.steps * lora.batch_size
+    assert found.seconds == speed.job_start_s + rollouts / speed.train_examples_per_s["prover.distill"]
+    generated = paper.scale.prover.distill.max_tokens / 22 / lora.micro_batch_size  # type: ignore[union-attr]
+    assert found.seconds > speed.job_start_s + rollouts * generated, "what generation alone is taken to need"
+    slower = dict(speed.train_examples_per_s)
+    del slower["prover.distill"]
+    scale = paper.scale.model_copy(update={"throughput": speed.model_copy(update={"train_examples_per_s": slower})})
+    with pytest.raises(PiretryError, match=r"no entry 'prover\.distill'.*generation included"):
+        estimates.estimate(scale, task, retry_k(paper))
+
+
+def test_the_provers_claims_have_hours_at_the_paper_scale(paper: Project) -> None:
+    found, _ = Ledger.of(paper).portions
+    for name in ("lean-typechecker", "lean-heuristic", "lean-diversity", "lean-skeleton"):
+        assert found[name].nothing.gpu > 0
+    distil = Ledger.of(paper).stages["distill"].hours.gpu
+    assert found["lean-skeleton"].only.gpu > distil > 0
+    assert found["lean-typechecker"].nothing.gpu < found["lean-skeleton"].nothing.gpu
+
+
 def test_every_figure_needs_a_source(paper: Project) -> None:
     value = paper.scale.throughput.plain()
     del value["sources"]["job_start_s"]
@@ -136,7 +161,7 @@ def test_rules_of_the_sums_hold_on_real_grids(scale: str, request: pytest.Fixtur
             assert nothing <= getattr(ledger.with_family(name), kind) + 1e-9
     assert (ledger.total.gpu > 0) == (scale == "paper")
     not_run = [claim.id for claim in project.claims.claims if claim.not_run]
-    assert not_run or scale == "mini"  # where a Lean kernel is installed mini runs every claim
+    assert not not_run or scale == "mini"  # the paper scale's Lean comes with its image, mini's has to be installed
     assert all(found[name].jobs == 1 and found[name].nothing.gpu == 0 for name in not_run)
     total = sum(one.hours.gpu for one in ledger.training.values())
     assert total == pytest.approx(ledger.stages["train"].hours.gpu)

@@ -48,8 +48,19 @@ def test_every_role_and_tuning_is_listed(paper: Project) -> None:
     for role in paper.scale.roles:
         assert any(job.startswith(f"{role}: ") and "train" not in job for job in found)
         assert {f"{role}: train {tuning}" for tuning in paper.scale.training.tunings} <= set(found)
-    assert sum(fit.jobs for job, fit in found.items() if "train" in job) == len(paper.cells)
+    learning = [fit.jobs for job, fit in found.items() if ": train " in job or ": distill " in job]
+    assert sum(learning) == len(paper.cells)
     assert all(fit.fits is None and fit.refusal is None for fit in found.values() if paper.site is None)
+
+
+def test_a_distillation_takes_more_than_a_fine_tuning_where_its_teacher_is_a_copy(paper: Project) -> None:
+    found = fits(paper)
+    weights = 2 * model_shape(paper.scale.roles["prover"]).parameters
+    for tuning, teacher in (("lora", 0), ("full", weights)):
+        train, distil = (found[f"prover: {stage} {tuning}"].memory for stage in ("train", "distill"))
+        scores = distil.parts["scores"]
+        assert scores == 3 * 4 * 512 * 151936 and distil.parts.get("teacher", 0) == teacher
+        assert distil.least == train.least + scores + teacher < 80e9
 
 
 def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:

@@ -12,9 +12,13 @@ import yaml
 
 from piretry.errors import PiretryError
 from piretry.grid import paths, tasks
+from piretry.grid.available import require_checker, require_files
+from piretry.grid.containers import NOT_BUILT, Containers
 from piretry.grid.names import State
 from piretry.grid.project import Project, load_project
 from piretry.grid.task import Task
+from piretry.images import job
+from piretry.images.sidecar import read_image
 from piretry.provenance.layout import maker
 from piretry.verifiers.lean import settings as lean_settings
 
@@ -59,11 +63,27 @@ def test_without_lean_the_provers_claims_are_not_run_and_say_how_to_add_it(lean:
     assert whole.notice is None
 
 
-def test_a_role_that_the_scale_lacks_is_not_run_and_nothing_is_said_of_lean() -> None:
-    paper = load_project(ROOT, {"scale": "paper"})
+def test_a_role_that_the_scale_lacks_is_not_run_and_nothing_is_said_of_lean(tmp_path: Path) -> None:
+    def without(scale: dict[str, Any]) -> None:
+        del scale["roles"]["prover"], scale["throughput"]["train_examples_per_s"]["prover.distill"]
+        scale["prover"] = None
+        scale["resources"] = {key: value for key, value in scale["resources"].items() if "prover" not in key}
+
+    paper = changed_paper(tmp_path, without)
     assert paper.claims.claim("lean-skeleton").not_run == "scale paper has no role prover"
     assert paper.notice is None
     assert {arm.role for arm in paper.arms} == {"small", "medium", "large"}
+    assert Containers(paper, used=True).kinds == ("cpu", "gpu")
+
+
+def changed_paper(home: Path, change: Callable[[dict[str, Any]], None]) -> Project:
+    """The paper scale after `change`, in a checkout's folder `home`."""
+    for name in ("config.yaml", "scales", "report"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, home / name)
+    scale: dict[str, Any] = yaml.safe_load((home / "scales/paper.yaml").read_text())
+    change(scale)
+    (home / "scales/paper.yaml").write_text(yaml.safe_dump(scale))
+    return load_project(home, {"scale": "paper"})
 
 
 def test_a_missing_teacher_drops_the_cells_that_it_writes_for(tmp_path: Path, lean: Callable[[bool], None]) -> None:
@@ -142,6 +162,75 @@ def test_distillation_needs_one_process(tmp_path: Path, lean: Callable[[bool], N
     (tmp_path / "scales/mini.yaml").write_text(yaml.safe_dump(scale))
     with pytest.raises(PiretryError, match="runs in one process"):
         load_project(tmp_path)
+
+
+def test_a_tuning_that_shards_over_several_gpus_is_distilled_with_on_one() -> None:
+    paper = load_project(ROOT, {"scale": "paper"})
+    assert paper.scale.training.tunings["full"].fsdp
+    task = tasks.distill(paper, "prover/skeleton-full/k1/none/r1/s42")
+    assert (task.settings["fsdp"], task.settings["processes"]) == (False, 1)
+
+
+def test_jobs_that_check_proofs_run_in_the_lean_image_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = load_project(ROOT, {"scale": "paper"})
+    containers = Containers(paper, used=True)
+    assert containers.kinds == ("cpu", "gpu", "lean")
+    found: dict[str, set[tuple[str, str]]] = {kind: set() for kind in containers.kinds}
+    for task in tasks.all_tasks(paper):
+        found[containers.kind(task)].add((task.stage, task.target.partition("/")[0]))
+    assert found["lean"] == {(stage, "prover") for stage in ("attempt", "retry", "skeleton", "evaluate")}
+    assert {("train", "prover"), ("distill", "prover"), ("attempt", "small")} <= found["gpu"]
+    assert {("theorems", "paper"), ("select", "prover"), ("gather", "prover"), ("fetch", "prover")} <= found["cpu"]
+    monkeypatch.chdir(tmp_path)
+    attempt, other = tasks.attempt(paper, "prover/base/s42"), tasks.attempt(paper, "small/base/s42")
+    assert (containers.path(attempt), containers.path(other)) == ("images/lean.sif", "images/gpu.sif")
+    assert containers.identity(attempt) == NOT_BUILT
+    for name in ("lean", "gpu"):
+        Path("images").mkdir(exist_ok=True)
+        Path(f"images/{name}.sif").write_text(name)
+    built = Containers(paper, used=True)
+    assert built.identity(attempt) == read_image(Path("images/lean.sif")).sha256 != built.identity(other)
+
+
+def test_a_local_dataset_outside_the_checkout_is_bound_into_the_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere/minif2f.jsonl"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text("")
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path / "home")
+    monkeypatch.setattr(job, "variable_prefix", lambda: "APPTAINER")
+    paper = changed_paper(tmp_path / "home", lambda scale: scale["prover"]["eval"].update(path=str(elsewhere)))
+    assert str(elsewhere.parent) in Containers(paper, used=True).environment()["APPTAINER_BIND"].split(",")
+
+
+def test_without_the_image_proofs_are_not_checked_and_nothing_is_started() -> None:
+    paper = load_project(ROOT, {"scale": "paper"})
+    attempt, other = tasks.attempt(paper, "prover/base/s42"), tasks.attempt(paper, "small/base/s42")
+    with pytest.raises(PiretryError, match=r"/opt/lean/project is no Lake project.*--sdm apptainer"):
+        require_checker(paper.scale, [other, attempt], images=False)
+    require_checker(paper.scale, [other], images=False)
+    require_checker(paper.scale, [attempt], images=True)
+
+
+def test_a_local_dataset_must_be_there_before_a_job_starts(tmp_path: Path) -> None:
+    paper = load_project(ROOT, {"scale": "paper"})
+    jobs = [tasks.theorems(paper, "paper"), tasks.prepare(paper, "paper")]
+    with pytest.raises(PiretryError, match=r"prover\.eval\.path: data/minif2f\.jsonl does not exist"):
+        require_files(jobs, tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/minif2f.jsonl").write_text("")
+    require_files(jobs, tmp_path)
+
+
+def test_a_dataset_of_mathematics_is_no_dataset_of_theorems(tmp_path: Path) -> None:
+    with pytest.raises(
+        PiretryError, match=r"train\.format is 'math-500', which holds no theorems: expected one of min"
+    ):
+        changed_paper(tmp_path, lambda scale: scale["prover"]["train"].update(format="math-500"))
 
 
 @pytest.mark.parametrize(

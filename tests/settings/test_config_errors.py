@@ -13,6 +13,7 @@ from piretry.grid.project import load_project
 
 ROOT = Path(__file__).parents[2]
 Edit = Callable[[dict[str, Any]], object]
+PROVER_RETRY = {"roles": ["prover"], "methods": ["retry"], "tunings": ["lora"], "k": [1], "rounds": 1, "seeds": "all"}
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ CONFIG: list[tuple[Edit, str]] = [
         "shows the sub-goals of a known proof, which problems of role",
     ),
     (lambda c: c["grid"][0].update(prompts=["error"]), "Role 'small' has no retry prompt 'error'"),
-    (lambda c: c["grid"][-3].update(prompts=["gold"]), "Role 'prover' has no retry prompt 'gold'"),
+    (lambda c: c["grid"].append(PROVER_RETRY | {"prompts": ["gold"]}), "Role 'prover' has no retry prompt 'gold'"),
     (lambda c: c["grid"][-2].update(k=[3]), "Method 'skeleton' samples no retries, but k=3"),
     (lambda c: c.update(teachers={"small": "prover"}), "a prover neither teaches"),
     (lambda c: c["grid"][0].update(tunings=["fll"]), "'fll' is not defined under training.tunings"),

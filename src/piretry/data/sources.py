@@ -89,23 +89,32 @@ class Dataset:
     files: dict[str, str]  # sha256 of each file that was read, by its name
 
 
-def load_dataset(settings: HubDataset | FileDataset, folder: Path | None = None) -> Dataset:
+def math_loaders() -> dict[str, Loader]:
+    """Format -> loader, of the formats that hold mathematics."""
+    from piretry.data import math500, numina
+
+    return {"numina-cot": numina.problems, "math-500": math500.problems, "fields": mapped_problems}
+
+
+def load_dataset(
+    settings: HubDataset | FileDataset, folder: Path | None = None, loaders: Mapping[str, Loader] | None = None
+) -> Dataset:
     """The problems of a hub dataset or a local file, by the loader of its format.
 
-    `folder` holds the files of a hub dataset, as stage fetch has laid them; a local file needs none.
+    `folder` holds the files of a hub dataset, as stage fetch has laid them; a local file needs none. `loaders` are the
+    formats that can be read; those of mathematics where none are given.
 
     Rows that are identical in every field that we keep are one problem; the others are counted as
     `identical_row`. Raises PiretryError for a dataset that cannot be had, a file that is absent, damaged or
     not the expected one, and a row that lacks something; the message names the file and the line.
     """
-    from piretry.data import math500, numina
-
-    loaders: dict[str, Loader] = {
-        "numina-cot": numina.problems,
-        "math-500": math500.problems,
-        "fields": mapped_problems,
-    }
-    loader = loaders[settings.format]
+    known_formats = math_loaders() if loaders is None else loaders
+    if settings.format not in known_formats:
+        raise PiretryError(
+            f"{settings.label}: the format {settings.format!r} is not one of the formats that are read here: "
+            f"{', '.join(known_formats)}. Correct the key format in the scale file."
+        )
+    loader = known_formats[settings.format]
     paths = local_files(settings, folder)
     dropped: Counter[str] = Counter()
     rows = (row for path in paths for row in read_rows(path))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from piretry.claims.model import (
     AboveTest,
@@ -18,18 +20,62 @@ from piretry.claims.model import (
 )
 from piretry.errors import PiretryError
 from piretry.grid.names import PROVER, ROLES, Arm, State
+from piretry.grid.task import Task
+from piretry.settings.lean import IMAGE_PROJECT
 from piretry.settings.scale import Scale
 from piretry.verifiers.lean.settings import missing
 
 
 def unavailable_roles(scale: Scale) -> dict[str, str]:
-    """Role -> why it cannot be run: the scale does not bind it, or no Lean is found to check a prover's proofs."""
+    """Role -> why it cannot be run: the scale does not bind it, or no Lean is found to check a prover's proofs.
+
+    A checker that the Lean image supplies is not looked for: whoever plans or submits need not have it.
+    """
     found = {role: f"scale {scale.name} has no role {role}" for role in ROLES if role not in scale.roles}
-    if scale.prover is not None:
+    if scale.prover is not None and not scale.prover.verifier.in_image:
         reason = missing(scale.prover.verifier.plain())
         if reason is not None:
             found[PROVER] = reason
     return found
+
+
+def require_checker(scale: Scale, tasks: Iterable[Task], images: bool) -> None:
+    """Raise PiretryError when a job among `tasks` checks proofs with the Lean of the Lean image, but `images` says that
+    no jobs run in images, and that Lean is not on this machine either.
+    """
+    if images or scale.prover is None or not scale.prover.verifier.in_image:
+        return
+    reason = missing(scale.prover.verifier.plain())
+    if reason is not None and any(checks_in_image(task) for task in tasks):
+        raise PiretryError(
+            f"The prover's proofs are checked in the Lean image (prover.verifier.project of scales/{scale.name}.yaml), "
+            f"but these jobs run in no image, and here {reason}. Build the image with `snakemake images` and run with "
+            "`--sdm apptainer` (the profile slurm does), or name a Lake project of this machine."
+        )
+
+
+def checks_in_image(task: Task) -> bool:
+    """Whether the job checks proofs with the Lean of the Lean image."""
+    return task.settings.get("verifier", {}).get("project") == IMAGE_PROJECT
+
+
+def require_files(tasks: Iterable[Task], home: Path) -> None:
+    """Raise PiretryError when a dataset that a job among `tasks` reads from a local file is not there."""
+    for task in tasks:
+        for where, dataset in _datasets(task):
+            if dataset.get("kind") == "file" and not (home / dataset["path"]).is_file():
+                raise PiretryError(
+                    f"{where}.path: {dataset['path']} does not exist, and {dataset['name']} is read from it. The scale "
+                    "file says beside the key where it comes from: put it there, or name another dataset."
+                )
+
+
+def _datasets(task: Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The settings of the datasets that a job loads, and which key of the scale file each is."""
+    if task.stage in ("prepare", "theorems"):
+        key, holder = ("data", task.settings["data"]) if task.stage == "prepare" else ("prover", task.settings)
+        for split in ("train", "eval"):
+            yield f"{key}.{split}", holder[split]
 
 
 def runnable(arm: Arm, unavailable: Mapping[str, str], teachers: Mapping[str, str]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from piretry.grid.available import checks_in_image
 from piretry.grid.estimates import asks
 from piretry.grid.project import Project
 from piretry.grid.task import Task
@@ -15,7 +16,7 @@ from piretry.images.sidecar import ImageFile, read_image
 from piretry.settings.site import Images
 
 NOT_BUILT = "not built"
-DEFAULT_IMAGES = Images(cpu="images/cpu.sif", gpu="images/gpu.sif")
+DEFAULT_IMAGES = Images(cpu="images/cpu.sif", gpu="images/gpu.sif", lean="images/lean.sif")
 DEFAULT_CACHE = "images/cache"
 
 
@@ -27,8 +28,16 @@ class Containers:
         self.used = used
         self.images = project.site.images if project.site else DEFAULT_IMAGES
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The images that jobs of this scale run in."""
+        prover = self.project.scale.prover
+        return ("cpu", "gpu", "lean") if prover is not None and prover.verifier.in_image else ("cpu", "gpu")
+
     def kind(self, task: Task) -> str:
-        """`gpu` for a job that asks for GPUs, else `cpu`."""
+        """`lean` for a job that checks the proofs it samples, else `gpu` for one that asks for GPUs, or `cpu`."""
+        if checks_in_image(task):
+            return "lean"
         return "gpu" if asks(self.project.scale, task).gpus else "cpu"
 
     def path(self, task: Task) -> str:
@@ -55,7 +64,7 @@ class Containers:
             self._built.values(),
             cache=site.cache if site else DEFAULT_CACHE,
             binds=site.binds if site else (),
-            folders=[self.project.results, *self._local_models()],
+            folders=[self.project.results, *self._local_models(), *self._local_data()],
         )
 
     def require(self, tasks: Iterable[Task]) -> None:
@@ -70,11 +79,22 @@ class Containers:
             require_same_code(image, sorted(names), kind)
 
     def _local_models(self) -> list[Path]:
-        """Folders outside the checkout that the scale names: models and data that lie there already."""
+        """Folders outside the checkout with models that the scale names."""
         named = [getattr(binding, "model", "") for binding in self.project.scale.roles.values()]
         return [path.parent.resolve() for path in map(Path, named) if path.is_absolute() and path.is_dir()]
 
+    def _local_data(self) -> list[Path]:
+        """Folders with the files of datasets that are read from this machine."""
+        scale = self.project.scale
+        sources = [
+            scale.data.train,
+            scale.data.eval,
+            *([scale.prover.train, scale.prover.eval] if scale.prover else []),
+        ]
+        named = [Path(source.path) for source in sources if source.kind == "file"]
+        return [path.parent.resolve() for path in named if path.is_file()]
+
     @cached_property
     def _built(self) -> dict[str, ImageFile]:
-        paths = {kind: Path(getattr(self.images, kind)) for kind in ("cpu", "gpu")}
+        paths = {kind: Path(getattr(self.images, kind)) for kind in self.kinds}
         return {kind: read_image(path) for kind, path in paths.items() if path.exists()}

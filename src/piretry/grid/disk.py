@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from piretry.grid.containers import Containers
 from piretry.grid.domain import domain
 from piretry.grid.estimates import SAMPLING_STAGES, TRAINING_STAGES, Estimate, model_role
 from piretry.grid.fits import model_shape
@@ -93,11 +94,11 @@ def disk(
 
 
 def _images(project: Project) -> dict[str, float | None]:
-    """Size of each image that the site names: None where it is not built yet."""
+    """Size of each image that the jobs run in, where a site names them: None where it is not built yet."""
     if project.site is None:
         return {}
-    names = {"cpu": project.site.images.cpu, "gpu": project.site.images.gpu}
-    return {name: _size(project.home / path) for name, path in names.items()}
+    images, kinds = project.site.images, Containers(project, used=False).kinds
+    return {kind: _size(project.home / getattr(images, kind)) for kind in kinds}
 
 
 def _size(path: Path) -> float | None:

@@ -159,11 +159,21 @@ def _seconds(scale: Scale, work: Work, tokens: float, gpus: int) -> float:
         return speed.job_start_s + figure(speed.pretrain_s, role, key="pretrain_s")
     if work.stage in TRAINING_STAGES:
         examples = work.settings["steps"] * work.settings["batch_size"]
-        rate = figure(speed.train_examples_per_s, role, _trained(work), key="train_examples_per_s")
-        return speed.job_start_s + examples / (rate * workers)
+        return speed.job_start_s + examples / (_train_rate(scale, work, role) * workers)
     return speed.job_start_s + tokens / (figure(speed.sample_tokens_per_s, role, key="sample_tokens_per_s") * workers)
 
 
-def _trained(work: Work) -> str | None:
-    """The key of a training job's speed beside its role: its tuning, or `distill` of whatever tuning."""
-    return work.stage if work.stage == "distill" else tuning(work)
+def _train_rate(scale: Scale, work: Work, role: str) -> float:
+    """Examples a second of a training job, or rollouts a second of a distillation, of whatever tuning.
+
+    A distillation generates what it learns from, so that the role's rate of training on given examples never stands in.
+    """
+    rates = scale.throughput.train_examples_per_s
+    if work.stage != "distill":
+        return figure(rates, role, tuning(work), key="train_examples_per_s")
+    if f"{role}.{work.stage}" not in rates:
+        raise PiretryError(
+            f"throughput.train_examples_per_s of the scale file has no entry '{role}.distill', which the grid uses: "
+            "the rollouts a second of a distillation, their generation included. Add one."
+        )
+    return rates[f"{role}.{work.stage}"]

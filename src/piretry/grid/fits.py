@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from piretry.grid.domain import domain
-from piretry.grid.estimates import SAMPLING_STAGES, model_role
+from piretry.grid.estimates import SAMPLING_STAGES, asks, model_role
+from piretry.grid.estimates import tuning as tuning_of
 from piretry.grid.ledger import Ledger
 from piretry.grid.project import Project
+from piretry.grid.task import Task
 from piretry.settings.scale import Role
 from piretry.training.memory import Memory, Shape, check_fits, sampling_memory, training_memory
 
@@ -52,12 +54,12 @@ class Fit:
 
 
 def memory_fits(ledger: Ledger) -> tuple[Fit, ...]:
-    """Sampling by role, then training by role and tuning: the kinds of jobs that ask for GPUs.
+    """Sampling by role, then training by role and tuning, distillation apart: the kinds of jobs that ask for GPUs.
 
     Training is listed for every role and tuning of the scale, also where no cell of the grid has it: such a kind is
     never refused.
     """
-    return (*_sampling(ledger), *_training(ledger))
+    return (*_sampling(ledger), *_training(ledger), *_distillation(ledger))
 
 
 def model_shape(role: Role) -> Shape:
@@ -95,6 +97,36 @@ def _training(ledger: Ledger) -> Iterator[Fit]:
             total = ledger.training.get(f"{role}.{name}")
             memory = training_memory(model_shape(binding), settings)
             yield _fit(ledger.project, f"{role}: train {name}", total.jobs if total else 0, gpus, memory)
+
+
+def _distillation(ledger: Ledger) -> Iterator[Fit]:
+    """One kind for each tuning with which the grid distils."""
+    groups: dict[tuple[str, str], list[Task]] = {}
+    for task in ledger.jobs.values():
+        if task.stage == "distill" and asks(ledger.project.scale, task).gpus:
+            groups.setdefault((model_role(task), str(tuning_of(task))), []).append(task)
+    roles = {str(role): binding for role, binding in ledger.project.scale.roles.items()}
+    for (role, tuning), tasks in groups.items():
+        memory = distillation_memory(model_shape(roles[role]), tasks[0].settings)
+        yield _fit(ledger.project, f"{role}: distill {tuning}", len(tasks), 1, memory)
+
+
+def distillation_memory(shape: Shape, settings: Mapping[str, Any]) -> Memory:
+    """Peak memory of a distillation: that of fine-tuning on prompts and rollouts, and what only it has.
+
+    A frozen teacher of full fine-tuning is a copy of the weights; with LoRA it is the model under its adapter. Scores
+    of student and teacher over the whole vocabulary, and the gradient of the student's, are float32 for `chunk_tokens`
+    positions. The key-value cache of rollouts is gone before the backward pass and smaller than what that keeps.
+    """
+    how, number = settings["distill"], {"float32": 4, "bfloat16": 2}[settings["dtype"]]
+    memory = training_memory(shape, settings)
+    copied = settings["kind"] == "full" and how["teacher"] == "frozen"
+    extra = {
+        "teacher": number * shape.parameters if copied else 0,
+        "scores": 3 * 4 * how["chunk_tokens"] * shape.vocabulary,
+    }
+    parts = {**memory.parts, **{name: size for name, size in extra.items() if size}}
+    return replace(memory, parts=parts, least=sum(parts.values()))
 
 
 def _fit(project: Project, job: str, jobs: int, gpus: int, memory: Memory) -> Fit:

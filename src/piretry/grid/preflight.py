@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from piretry.errors import PiretryError
+from piretry.grid.available import require_checker, require_files
 from piretry.grid.containers import Containers
 from piretry.grid.estimates import TRAINING_STAGES
 from piretry.grid.plan import require_plan
@@ -36,7 +37,8 @@ def preflight(root: Path) -> None:
 
 def before_jobs(project: Project, containers: Containers, jobs: Iterable[Any]) -> None:
     """End a run that would fail later, with a sentence: an image that is not there or holds other code, a model that
-    does not fit its GPUs, or more GPU-hours in the jobs that would run than the budget has.
+    does not fit its GPUs, more GPU-hours in the jobs that would run than the budget has, a local dataset or a checker
+    of proofs that is not there.
 
     `jobs` are Snakemake's. It shows the traceback of any exception that a handler raises, but not of SystemExit.
     """
@@ -45,6 +47,8 @@ def before_jobs(project: Project, containers: Containers, jobs: Iterable[Any]) -
         for task in tasks:
             if task.stage in TRAINING_STAGES:
                 check_processes(task.settings)
+        require_files(tasks, Path())
+        require_checker(project.scale, tasks, containers.used)
         require_plan(project, tasks)
         containers.require(tasks)
     except PiretryError as error:

@@ -12,14 +12,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from piretry.errors import PiretryError, nearest
 from piretry.images.apptainer import find_apptainer, image_labels
-from piretry.images.definition import Definition
+from piretry.images.definition import PROJECTS, TOOLCHAIN, Definition
 from piretry.images.mirror import RELEASE, apt_mirror
 from piretry.images.sidecar import ImageFile, read_image, write_sidecar
 from piretry.images.wheels import collect_wheels
@@ -50,6 +50,8 @@ class BuildOptions:
         fresh: build from nothing also where only the code of the package has changed.
         gzip: compress as every Apptainer can read it, instead of fast.
         arguments: more arguments of `apptainer build`, e.g. ``("--fakeroot",)`` or ``("--userns",)``.
+        lean: for the Lean image: a folder with ``toolchain/`` (an unpacked release of Lean) and ``project/`` (the Lake
+            project of envs/lean, built), instead of fetching both during the build.
     """
 
     bootstrap: str = "docker"
@@ -59,6 +61,7 @@ class BuildOptions:
     fresh: bool = False
     gzip: bool = False
     arguments: tuple[str, ...] = ()
+    lean: Path | None = None
 
     def __post_init__(self) -> None:
         if self.bootstrap not in BOOTSTRAPS:
@@ -93,6 +96,8 @@ def build_image(kind: str, home: Path, options: BuildOptions | None = None, outp
         definition = Definition(kind, home).copy(Path(scratch) / "source")
         labels = {} if options.fresh or not target.is_file() else image_labels(target)
         if labels.get("piretry.environment") != definition.environment_digest:
+            if definition.base is not None:
+                options = on_base(definition, home / FOLDER / f"{definition.base.kind}.sif", options)
             return _build(definition, checkout, target, options, {})
         if labels.get("piretry.code") == definition.code_digest:
             print(f"{target} is up to date.", file=sys.stderr)
@@ -111,7 +116,7 @@ def _build(
     """
     draft, wheels = definition.home.parent / "image.sif", definition.home.parent / "wheels"
     if not options.online:
-        collect_wheels(definition, wheels, only_build=bool(before))
+        collect_wheels(definition, wheels, only_build=bool(before) or definition.base is not None)
     arguments = {
         **_origin(options, target if before else None),
         "PIP_OPTIONS": "--no-cache-dir" if options.online else "--no-cache-dir --no-index --find-links /mnt",
@@ -125,6 +130,9 @@ def _build(
     command = [find_apptainer(), "build", "--force", *options.arguments]
     command += [] if options.gzip else ["--mksquashfs-args", shlex.join(FAST)]
     command += [] if options.online else ["--bind", f"{wheels.resolve()}:/mnt:ro"]
+    command += ["--bind", f"{options.lean.resolve()}:/srv:ro"] if options.lean is not None and not before else []
+    named = definition.file.read_text(encoding="utf-8")
+    arguments = {name: value for name, value in arguments.items() if f"{{{{ {name} }}}}" in named}
     command += [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
     command += [str(draft.resolve()), str(definition.file.relative_to(definition.home))]
     _run(command, definition.home)
@@ -132,6 +140,50 @@ def _build(
     facts = _facts(definition, image_labels(draft), sha256)
     draft.replace(target)
     return write_sidecar(target, sha256, facts)
+
+
+def on_base(definition: Definition, usual: Path, options: BuildOptions) -> BuildOptions:
+    """`options` with which an image that starts from another of ours is built: from `usual`, or the file of --from.
+
+    Raises PiretryError where that is no image of ours or, not named by the caller, one with other packages than those
+    that are pinned now; and where the folder of --lean has not the pinned Lean.
+    """
+    assert definition.base is not None
+    kind = definition.base.kind
+    named = Path(options.origin) if options.bootstrap == "localimage" and options.origin else None
+    image = named or usual
+    labels = image_labels(image) if image.is_file() else {}
+    if "piretry.environment" not in labels:
+        raise PiretryError(
+            f"The image {definition.kind} starts from the image {kind}, but {image} is "
+            f"{'no image that piretry built' if image.is_file() else 'not there'}. Build it first with `piretry image "
+            f"build {kind}`, or name one with --bootstrap localimage --from."
+        )
+    if named is None and labels["piretry.environment"] != definition.base.environment_digest:
+        raise PiretryError(
+            f"{image}, from which the image {definition.kind} starts, has other packages than are pinned now. Build it "
+            f"again first: `piretry image build {kind}`."
+        )
+    if options.lean is not None:
+        _require_lean(definition, options.lean)
+    return replace(options, bootstrap="localimage", origin=str(image))
+
+
+def _require_lean(definition: Definition, folder: Path) -> None:
+    """Raise PiretryError unless `folder` has a toolchain and a built project for the pinned Lean."""
+    for name in ("toolchain/bin/lean", f"project/{TOOLCHAIN}", "project/.lake"):
+        if not (folder / name).exists():
+            raise PiretryError(
+                f"--lean {folder} has no {name}: expected toolchain/, an unpacked release of Lean, and project/, the "
+                f"Lake project of {PROJECTS[definition.kind]} after `lake update` and `lake exe cache get`."
+            )
+    pinned = next(path for path in definition.lake_project if path.name == TOOLCHAIN).read_text().strip()
+    found = (folder / "project" / TOOLCHAIN).read_text().strip()
+    if found != pinned:
+        raise PiretryError(
+            f"--lean {folder}: its project is for {found}, but {PROJECTS[definition.kind]}/{TOOLCHAIN} pins {pinned}. "
+            "Build the project of this checkout, or change the pin."
+        )
 
 
 def _packages(image: Path, labels: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from piretry.images.build import BOOTSTRAPS, DOCKER_IMAGE, BuildOptions, build_image
 from piretry.images.definition import KINDS
 from piretry.images.sidecar import read_image
+from piretry.settings.lean import IMAGE_PROJECT
 
 # What the rule, which gives no options, and a site's own start file can say once for all builds.
 VARIABLES = {
@@ -57,11 +58,23 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="one more argument of apptainer build, e.g. --argument=--fakeroot; may be repeated (default: those in "
         f"${VARIABLES['arguments']})",
     )
+    build.add_argument(
+        "--lean",
+        type=Path,
+        metavar="FOLDER",
+        help="image lean: take toolchain/ and project/ of FOLDER instead of fetching Lean and Mathlib",
+    )
     build.set_defaults(run=_build)
 
     show = actions.add_parser("show", help="checksum and origin of an image file, as JSON")
     show.add_argument("path", type=Path, help="the image, e.g. images/cpu.sif")
     show.set_defaults(run=_show)
+
+    proofs = actions.add_parser("proofs", help="check a few proofs with the Lean of a Lake project")
+    proofs.add_argument(
+        "project", type=Path, nargs="?", default=Path(IMAGE_PROJECT), help=f"(default: {IMAGE_PROJECT})"
+    )
+    proofs.set_defaults(run=_proofs)
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -76,6 +89,7 @@ def _build(options: argparse.Namespace) -> int:
         fresh=options.fresh,
         gzip=options.gzip,
         arguments=tuple(arguments),
+        lean=options.lean,
     )
     image = build_image(options.kind, options.home, chosen, options.output)
     print(f"{image.path}: {image.bytes / 1e6:.0f} MB, sha256 {image.sha256}", file=sys.stderr)
@@ -86,4 +100,12 @@ def _show(options: argparse.Namespace) -> int:
     image = read_image(options.path)
     build = {key: value for key, value in image.build.items() if key != "code"}
     print(json.dumps({"path": str(image.path), "sha256": image.sha256, "bytes": image.bytes, **build}, indent=1))
+    return 0
+
+
+def _proofs(options: argparse.Namespace) -> int:
+    from piretry.images.proofs import try_proofs
+
+    for line in try_proofs(options.project):
+        print(line)
     return 0

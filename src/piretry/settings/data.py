@@ -43,11 +43,14 @@ class _Dataset(Settings):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="The dataset's name in records and in ids made for it.",
     )
-    format: Literal["numina-cot", "math-500", "fields"] = Field(
+    format: Literal["numina-cot", "math-500", "minif2f", "numina-lean", "fields"] = Field(
         description="How rows become problems: NuminaMath-CoT's columns, MATH-500's columns, or those "
-        "named in `fields`."
+        "named in `fields`; for theorems miniF2F's columns (Lean 4), NuminaMath-LEAN's columns, or `fields`."
     )
-    split: Name = Field(description="Name of the split, kept with every problem.")
+    split: Name = Field(
+        description="Name of the split, kept with every problem. A miniF2F file has all splits: the rows of this one "
+        "are taken."
+    )
     rows: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
         description="Rows that the dataset must have, a check against incomplete files; null for any number.",

@@ -14,6 +14,10 @@ from piretry.settings.prover import DistillSettings, ProverPretrainSettings, The
 from piretry.settings.sampling import ChatSettings, SamplingSettings
 
 PROMPT_FIELDS = {"bare": None, "error": "{error}", "skeleton": "{subgoals}"}
+# Formats of data sets that hold theorems.
+THEOREM_FORMATS = ("minif2f", "numina-lean", "fields")
+# Where the Lean image has its Lake project. A scale that names this folder needs no Lean on the submit host.
+IMAGE_PROJECT = "/opt/lean/project"
 
 
 class PretrainProverRole(Settings):
@@ -43,7 +47,10 @@ class LeanSettings(Settings):
         "`lean` command. `lake`: the Lean of a Lake project, with what it depends on (Mathlib)."
     )
     command: list[str] | None = Field(min_length=1, description="The `lean` command and its options; null with others.")
-    project: str | None = Field(description="Folder of the built Lake project; null with the others.")
+    project: str | None = Field(
+        description="Folder of the built Lake project; null with the others. `/opt/lean/project` is that of the Lean "
+        "image, in which the jobs that check proofs then run."
+    )
     proofs: Literal["term", "file"] = Field(
         description="What a completion is: one proof term, or Lean text of any kind (tactics, a whole file)."
     )
@@ -62,6 +69,11 @@ class LeanSettings(Settings):
                 need = f"given with toolchain: {self.toolchain}" if needed else f"null with toolchain: {self.toolchain}"
                 raise ValueError(f"{key} must be {need}")
         return self
+
+    @property
+    def in_image(self) -> bool:
+        """Whether the checker is the one of the Lean image, and none is looked for on this machine."""
+        return self.toolchain == "lake" and self.project == IMAGE_PROJECT
 
 
 class ProverSettings(Settings):
@@ -92,6 +104,13 @@ class ProverSettings(Settings):
                 if uses
                 else "theorems must be null: no dataset uses it"
             )
+        for key in ("train", "eval"):
+            dataset = getattr(self, key)
+            if dataset.kind != "theorems" and dataset.format not in THEOREM_FORMATS:
+                raise ValueError(
+                    f"{key}.format is {dataset.format!r}, which holds no theorems: expected one of "
+                    f"{', '.join(THEOREM_FORMATS)}"
+                )
         for name, shown in PROMPT_FIELDS.items():
             template = self.prompts.get(name, "")  # type: ignore[call-overload]
             if not template.strip():

