@@ -18,6 +18,14 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return fill(tmp_path_factory.mktemp("made") / "results" / "mini").root
 
 
+@pytest.fixture(scope="session")
+def really_made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a tiny run of the real stages, which no test may touch."""
+    from real_results import configure, make
+
+    return make(configure(tmp_path_factory.mktemp("really-made")))[1]
+
+
 @pytest.fixture
 def run(made_once: Path, tmp_path: Path) -> Run:
     """A copy of it (sizes and times kept) to read, add to and tamper with."""

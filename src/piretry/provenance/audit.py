@@ -13,6 +13,7 @@ from pathlib import Path
 
 from piretry.errors import PiretryError
 from piretry.provenance import layout
+from piretry.provenance.checks import belongs_to, created_at, difference, listed, outside
 from piretry.provenance.code import changed_modules
 from piretry.provenance.findings import NOTES, AuditReport, Finding
 from piretry.provenance.graph import Lineage
@@ -94,6 +95,7 @@ class _Audit:
             if entry.loaded is None:
                 self._find(path, "record_invalid", f"its record cannot be used: {entry.reason}")
         run = self._run()
+        self.created = created_at(self.root)
         for path, record in self.records.items():
             self._check_artifact(path, record)
             self._check_place(path, record, run)
@@ -145,9 +147,9 @@ class _Audit:
     def _paths_to_hash(self) -> set[Path]:
         paths = {self.root / path for path in self.records}
         for record in self.records.values():
-            paths |= {_outside(record, entry.path) for entry in record.inputs if not entry.inside}
+            paths |= {outside(record, entry.path) for entry in record.inputs if not entry.inside}
             if record.image.path and record.image.sha256:
-                paths.add(_outside(record, record.image.path))
+                paths.add(self._image_place(record, record.image.path))
         return {path for path in paths if path.exists()}
 
     def _hash(self, paths: set[Path], pool: ThreadPoolExecutor, progress: Callable[[int, int], None] | None) -> None:
@@ -194,7 +196,7 @@ class _Audit:
         elif place not in self.contents:
             self._find(path, "missing", f"its record lies there, but not the {record.artifact.kind} itself")
         elif self.contents[place].sha256 != record.artifact.sha256:
-            self._find(path, "changed", _difference(self.contents[place], record))
+            self._find(path, "changed", difference(self.contents[place], record))
 
     def _check_place(self, path: str, record: Record, run: str) -> None:
         if record.run != run:
@@ -205,6 +207,9 @@ class _Audit:
             )
         if record.artifact.path != path:
             self._find(path, "renamed", f"its record belongs to {record.artifact.path}")
+        elif (record.state, record.claim, record.table) != belongs_to(path, record.target):
+            of = record.state or record.claim or record.table or record.target
+            self._find(path, "renamed", f"its record names this path, but it is one of {of}")
         if self.loaded[path].edited:
             self._find(path, "record_edited", "its record was edited: the content does not fit the checksum")
 
@@ -264,7 +269,7 @@ class _Audit:
         return not any((path, kind) in self.found for kind in ("foreign", "renamed", "record_edited"))
 
     def _check_outside_input(self, path: str, record: Record, entry: Input) -> None:
-        place = _outside(record, entry.path)
+        place = outside(record, entry.path)
         if place in self.unreadable:
             self._find(path, "record_changed", f"its input {entry.path} cannot be read ({self.unreadable[place]})")
         elif place not in self.contents:
@@ -278,8 +283,12 @@ class _Audit:
             )
 
     def _check_times(self, path: str, record: Record) -> None:
+        foreign = (path, "foreign") in self.found  # of a folder that was created at another time
         if record.cost.end < record.cost.start:
             self._find(path, "time_order", f"it was finished at {record.cost.finished}, before it was started")
+        elif self.created is not None and not foreign and record.cost.end < self.created - SKEW_OTHER_HOST:
+            # What is made from nothing has no input that could tell that its clock was behind.
+            self._find(path, "time_order", f"it was finished at {record.cost.finished}, before this folder was created")
         if record.cost.end > datetime.now(UTC) + SKEW_OTHER_HOST:
             self._find(path, "time_order", f"it was finished at {record.cost.finished}, which is in the future")
 
@@ -304,16 +313,25 @@ class _Audit:
     def _check_image(self, path: str, record: Record) -> None:
         if record.image.path is None or record.image.sha256 is None:
             return
-        content = self.contents.get(_outside(record, record.image.path))
+        place = self._image_place(record, record.image.path)
+        content = self.contents.get(place)
         if content is None:
             self.notes["image_absent"] += 1
         elif content.sha256 != record.image.sha256:
             self._find(
                 path,
                 "other_image",
-                f"it was made in {record.image.path} with sha256 {record.image.sha256[:12]}, which is now "
-                f"{content.sha256[:12]}",
+                f"it was made in {record.image.path} with sha256 {record.image.sha256[:12]}, but {place} has "
+                f"{content.sha256[:12]} now",
             )
+
+    def _image_place(self, record: Record, path: str) -> Path:
+        """Where the image lies: in the checkout that holds this results folder, else where the job found it.
+
+        Images lie beside the results (``images/cpu.sif`` beside ``results/mini``), and a checkout may have been moved.
+        """
+        here = self.root.resolve().parent.parent / path
+        return here if here.exists() else outside(record, path)
 
     def _count_notes(self, record: Record) -> None:
         self.notes["dirty"] += bool(record.checkout.dirty)
@@ -327,13 +345,13 @@ class _Audit:
         for path, users in sorted(self.named.items()):
             owner = self.lineage.owner(path)
             if owner not in self.tree.recorded and path not in others:
-                self._find(path, "missing", f"neither it nor its record is there, but {_listed(users)} names it")
+                self._find(path, "missing", f"neither it nor its record is there, but {listed(users)} names it")
         for path in sorted(set(self.expected) - set(self.tree.recorded) - others - set(self.named)):
             self._find(path, "missing", "it is expected here and is not there")
         for path in self.tree.others:
             stage = layout.maker(path)
             if path in self.named:
-                self._find(path, "record_missing", f"it has no record, but {_listed(self.named[path])} names it")
+                self._find(path, "record_missing", f"it has no record, but {listed(self.named[path])} names it")
             elif stage is not None or path in self.expected:
                 self._find(path, "record_missing", f"it has no record (stage {stage or 'unknown'} writes one)")
             else:
@@ -345,34 +363,3 @@ def _hash_or_error(item: tuple[str, Path, os.stat_result]) -> FileEntry | OSErro
         return hash_entry(item)
     except OSError as error:
         return error
-
-
-def _outside(record: Record, path: str) -> Path:
-    """Where something outside the results folder lay, seen from the folder in which the job ran."""
-    return Path(record.folder) / path
-
-
-def _difference(now: Content, record: Record) -> str:
-    then = record.artifact
-    if now.kind != then.kind:
-        return f"it is a {now.kind}, and was recorded as a {then.kind}"
-    if now.kind == "directory":
-        before = {entry.path: entry.sha256 for entry in then.files}
-        after = {entry.path: entry.sha256 for entry in now.files}
-        parts = [
-            f"{word}: {_listed(names)}"
-            for word, names in (
-                ("changed", {name for name in before.keys() & after.keys() if before[name] != after[name]}),
-                ("gone", before.keys() - after.keys()),
-                ("added", after.keys() - before.keys()),
-            )
-            if names
-        ]
-        return f"its files are not those recorded ({'; '.join(parts)})"
-    size = "" if now.size == then.size else f", {now.size} bytes instead of {then.size}"
-    return f"its bytes are not those recorded (sha256 {now.sha256[:12]} instead of {then.sha256[:12]}{size})"
-
-
-def _listed(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")

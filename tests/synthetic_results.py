@@ -1,14 +1,17 @@
 """A results folder whose measurements are SYNTHETIC: verdicts drawn at random around made-up accuracies.
 
 No model is run. Everything from there on is real: the judge, the tables, the cost and the provenance records are made
-by the project's own stages. Every record of a made-up artifact says so under `facts.synthetic`.
+by the project's own stages. Every record says so under `facts.synthetic`, and the page says it on top.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from piretry.completions import CompletionRow, read_completions, write_completions
@@ -20,11 +23,12 @@ from piretry.grid.project import Project
 from piretry.grid.task import Task
 from piretry.grid.tasks import all_tasks
 from piretry.provenance.record import Publication
-from piretry.runner import run_task
+from piretry.runner import Job
 from piretry.settings.data import OverlapSettings
 from piretry.sft import SftRow, write_sft
 
 REAL_STAGES = ("judge", "table", "cost")
+SYNTHETIC = {"synthetic": "drawn at random, no model was run"}
 BASES = {"small": 0.42, "medium": 0.55, "large": 0.8}
 GAINS = {"retry": 0.09, "rejection": 0.07, "resample": 0.08, "cross": 0.04, "skeleton": 0.03, "skeleton_sft": 0.02}
 HOSTILE = (
@@ -34,31 +38,46 @@ HOSTILE = (
 )
 
 
+@dataclass(frozen=True)
+class Draws:
+    """How much is drawn, and from what: `salt` makes other draws, `shift` is added to the accuracy of a state."""
+
+    problems: int = 60
+    samples: int = 2
+    salt: str = ""
+    shift: Callable[[State], float] = lambda state: 0.0
+
+
 def build_tree(project: Project, root: Path, problems: int = 60, samples: int = 2) -> list[Task]:
     """Make every artifact of `project` below the report in `root`; returns all tasks, the report's first."""
     tasks = all_tasks(project)
     for task in ordered(tasks):
-        if task.stage in REAL_STAGES:
-            run_task(task, root, ["piretry", task.stage, "--task", task.to_json(), "--root", str(root)])
-        elif task.stage != "report":
-            make(task, root, problems, samples)
+        if task.stage != "report":
+            make(task, root, Draws(problems, samples))
     return tasks
 
 
 def ordered(tasks: Iterable[Task]) -> list[Task]:
-    """`tasks` such that what makes an input comes before what reads it."""
-    waiting, made, done = list(tasks), set(), []
-    while waiting:
-        ready = [task for task in waiting if made.issuperset(task.inputs.values())]
-        assert ready, "a task needs an input that no task makes"
-        done += ready
-        made.update(path for task in ready for path in task.outputs.values())
-        waiting = [task for task in waiting if task not in ready]
-    return done
+    """`tasks` such that what makes an input comes before what reads it, in one walk however many there are."""
+    maker = {path: task for task in tasks for path in task.outputs.values()}
+    done: dict[int, Task] = {}
+    for last in maker.values():
+        waiting = [(last, False)]
+        while waiting:
+            task, ready = waiting.pop()
+            if id(task) in done:
+                continue
+            if ready:
+                done[id(task)] = task
+                continue
+            waiting.append((task, True))
+            waiting += [(maker[path], False) for path in task.inputs.values()]
+    return list(done.values())
 
 
-def make(task: Task, root: Path, problems: int, samples: int) -> None:
-    """Publish made-up outputs of `task`, with a real record."""
+def make(task: Task, root: Path, draws: Draws) -> None:
+    """Publish outputs of `task` with a real record: those of the judge and above for real, all others made up."""
+    real = task.stage in (*REAL_STAGES, "report")
     with Publication(
         root=root,
         stage=task.stage,
@@ -66,21 +85,28 @@ def make(task: Task, root: Path, problems: int, samples: int) -> None:
         outputs={name: root / path for name, path in task.outputs.items()},
         inputs={name: root / path for name, path in task.inputs.items()},
         settings=task.settings,
-        modules=("piretry.completions",),
-        facts={"synthetic": "made up by the report's tests: no model was run"},
+        modules=task.modules if real else ("piretry.completions",),
+        facts=SYNTHETIC,
         command=["piretry", task.stage, "--task", task.to_json(), "--root", str(root)],
     ) as job:
-        draw = random.Random(f"{task.stage} {sorted(task.outputs.values())}")
-        if task.stage in ("prepare", "theorems"):
-            _prepare(job, task, problems)
-        elif task.stage == "overlap":
-            _overlap(job, task, root)
-        elif task.stage in ("pretrain", "fetch", "train", "distill"):
-            _model(job, task, draw)
-        elif task.stage == "select":
-            _select(job, task, root)
+        if real:
+            importlib.import_module(f"piretry.stages.{task.stage}").run(Job(task, root, job))
         else:
-            _completions(job, task, root, draw, samples)
+            _make_up(job, task, root, draws)
+
+
+def _make_up(job: Publication, task: Task, root: Path, draws: Draws) -> None:
+    draw = random.Random(f"{task.stage} {sorted(task.outputs.values())} {draws.salt}".rstrip())
+    if task.stage in ("prepare", "theorems"):
+        _prepare(job, task, draws.problems)
+    elif task.stage == "overlap":
+        _overlap(job, task, root)
+    elif task.stage in ("pretrain", "fetch", "train", "distill"):
+        _model(job, task, draw)
+    elif task.stage == "select":
+        _select(job, task, root)
+    else:
+        _completions(job, task, root, draw, draws)
 
 
 def _prepare(job: Publication, task: Task, problems: int) -> None:
@@ -98,6 +124,12 @@ def _prepare(job: Publication, task: Task, problems: int) -> None:
 
 def _problem(kind: str, index: int, text: str) -> Problem:
     return Problem(f"{kind}-{index:05d}", text, str(index % 10), None, "synthetic", kind)
+
+
+@functools.lru_cache(4)
+def _problems(path: Path) -> list[Problem]:
+    """The problems in a table, which hundreds of jobs read and none changes."""
+    return read_problems(path)
 
 
 def _overlap(job: Publication, task: Task, root: Path) -> None:
@@ -133,26 +165,26 @@ def _model(job: Publication, task: Task, draw: random.Random) -> None:
 
 
 def _select(job: Publication, task: Task, root: Path) -> None:
-    problems = read_problems(root / task.inputs["problems"])
+    problems = _problems(root / task.inputs["problems"])
     turn = ({"role": "user", "content": "synthetic"},)
     rows = [SftRow(problem.problem_id, turn, "\\boxed{1}", "first", 0, 0) for problem in problems[:40]]
     write_sft(job.temporary("sft"), rows)
     job.count(examples=len(rows), problems=len(rows))
 
 
-def _completions(job: Publication, task: Task, root: Path, draw: random.Random, samples: int) -> None:
+def _completions(job: Publication, task: Task, root: Path, draw: random.Random, draws: Draws) -> None:
     settings, rows = task.settings, []
     tables: dict[str, list[CompletionRow]] = {}
     state = State.parse(settings["state"])
-    problems = read_problems(root / task.inputs["problems"])
-    skill = _skill(state)
+    problems = _problems(root / task.inputs["problems"])
+    skill = _skill(state, draws.salt) + draws.shift(state)
     if task.stage == "attempt":
         rows = [_row(draw, problem, skill, "sampled", 0, 0) for problem in problems]
     elif task.stage == "resample":
         rows = [_row(draw, p, skill, "sampled", 0, s) for p in problems for s in range(1, settings["k_failed"] + 1)]
     elif task.stage == "evaluate":
         rows = [_row(draw, problem, skill + 0.05, "greedy", 0, 0) for problem in problems]
-        rows += [_row(draw, p, skill, "sampled", 0, s) for p in problems for s in range(samples)]
+        rows += [_row(draw, p, skill, "sampled", 0, s) for p in problems for s in range(draws.samples)]
     else:
         before = read_completions(root / task.inputs["attempts"])
         failed = {row.problem_id for row in before if not row.correct}
@@ -189,7 +221,7 @@ def _retries(draw: random.Random, problems: list[Problem], skill: float, k: int)
     return rows
 
 
-def _skill(state: State) -> float:
+def _skill(state: State, salt: str) -> float:
     """A made-up accuracy: the role's, and for a cell a gain by method, K and round, a little different by seed."""
     base = BASES.get(state.role, 0.5)
     arm = state.arm
@@ -197,14 +229,19 @@ def _skill(state: State) -> float:
         return base
     gain = GAINS[arm.method] + {1: -0.01, 3: 0.0, 5: -0.02}.get(arm.k, 0.0)
     gain += {1: 0.0, 2: 0.05, 3: 0.02}.get(arm.round, 0.0) - (0.06 if arm.tuning == "lora" else 0.0)
-    return base + gain + random.Random(state.name).uniform(-0.01, 0.01)
+    return base + gain + random.Random(f"{state.name}{salt}").uniform(-0.01, 0.01)
+
+
+@functools.cache
+def _hardness(problem_id: str) -> float:
+    return random.Random(problem_id).uniform(-0.35, 0.35)
 
 
 def _row(
     draw: random.Random, problem: Problem, skill: float, decoding: str, attempt: int, sample: int
 ) -> CompletionRow:
     # Problems differ in difficulty, the same way for every state, so that pairing has something to gain.
-    hard = random.Random(problem.problem_id).uniform(-0.35, 0.35)
+    hard = _hardness(problem.problem_id)
     luck = draw.random()
     verdict = "correct" if luck < skill + hard else "no_answer" if luck > 0.93 else "wrong"
     disputed = draw.random() < 0.01
