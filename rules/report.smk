@@ -1,11 +1,20 @@
-# The report: one HTML file; and the tokens that sharing saved, which it shows.
+# The report: one HTML file; and the tokens that sharing saved, which it shows. `snakemake --report` shows them too, with
+# the captions that the marks `report(...)` name.
+
+
+report: "../report/captions/workflow.rst"
 
 
 rule cost:
     input:
         R.input("cost", target=PROJECT.scale.name),
     output:
-        R.output(paths.COST),
+        report(
+            R.output(paths.COST),
+            caption="../report/captions/cost.rst",
+            category="Tables",
+            labels={"table": "cost"},
+        ),
         R.record(paths.COST),
     log:
         R.output("logs/tables/cost.log"),
@@ -26,7 +35,12 @@ rule report:
     input:
         R.input("report", target=PROJECT.scale.name),
     output:
-        R.output(paths.REPORT),
+        report(
+            R.output(paths.REPORT),
+            caption="../report/captions/report.rst",
+            category="Report",
+            labels={"page": "all claims"},
+        ),
         R.record(paths.REPORT),
     log:
         R.output("logs/report/report.log"),

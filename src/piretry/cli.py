@@ -1,4 +1,4 @@
-"""The `piretry` command: one verb a stage, plus plan, status, claims, audit, grade, image, init, recover and schema.
+"""The `piretry` command: one verb a stage, plus plan, status, claims, audit, export, grade, image, recover and more.
 
 A stage's verb runs one task: `piretry attempt small/base/s42` resolves it from config.yaml in the working directory;
 the workflow passes the resolved task itself with --task.
@@ -13,13 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piretry import __version__
+from piretry.compare import cli as compare
 from piretry.errors import PiretryError, nearest
+from piretry.exports import cli as exports
 from piretry.grid.plan import add_plan_arguments, run_plan
 from piretry.grid.project import Project, load_project
 from piretry.grid.task import Task
 from piretry.grid.tasks import BUILDERS
 from piretry.images import cli as images
 from piretry.slurm import commands as slurm
+from piretry.sources import cli as sources
 
 STAGE_HELP = {
     "prepare": "make the training pool and the held-out problems",
@@ -111,8 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     regrade.add_argument("--problems", type=Path, required=True, help="the problems table with the gold answers")
     regrade.set_defaults(run=_regrade)
 
+    compare.add_parser(verbs)
+    exports.add_parser(verbs)
     images.add_parser(verbs)
     slurm.add_parsers(verbs)
+    sources.add_parser(verbs)
 
     schema = verbs.add_parser("schema", help="write the JSON schemas and docs/configuration.md")
     schema.add_argument("--home", type=Path, default=Path(), help="the checkout (default: here)")
