@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,3 +22,12 @@ class Built:
     path: Path
     html: str
     document: html_document.Element
+
+
+def no_traps() -> Callable[[], dict[str, object]]:
+    """Stands in for the trap table, which takes seconds to grade; another test looks at it."""
+    from piretry.verifiers.traps import load_traps, rate
+
+    traps = load_traps()
+    value = {"rate": rate(traps, [trap.label for trap in traps]), "mistaken": [], "version": "not graded"}
+    return lambda: value

@@ -3,60 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from built_page import Built
+from opened_page import Opened, needs_browser, opening
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="pytest-playwright is not installed: browser tests are skipped"
-)
+from piretry.report.parts import anchors
 
-CHROMIUM = next(
-    (p for p in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")) if p.exists()),
-    None,
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="NO BROWSER: the page was not opened in Chromium (apt-get install chromium runs these tests)",
-)
-
-
-class Opened:
-    """A page with everything that it said and asked for."""
-
-    def __init__(self, browser: sync_api.Browser, path: Path, width: int, scheme: str, script: bool) -> None:
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,  # type: ignore[arg-type]
-            java_script_enabled=script,
-            accept_downloads=True,
-        )
-        self.page = context.new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(path.as_uri())
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def opened(chromium: sync_api.Browser, built: Built) -> Iterator[Opened]:
-    page = Opened(chromium, built.path, 1280, "light", True)
-    yield page
-    page.page.context.close()
+pytestmark = needs_browser
 
 
 def test_it_opens_silently_and_asks_for_nothing(opened: Opened, built: Built) -> None:
@@ -77,74 +33,52 @@ def test_details_open_by_mouse_and_keyboard(opened: Opened) -> None:
     assert not link.is_visible()
 
 
-def test_a_link_to_a_record_unfolds_it(opened: Opened) -> None:
-    details = opened.page.locator("#claim-headline details.provenance")
-    details.locator("summary").first.click()
-    link = details.locator("a").nth(1)
-    target = opened.page.locator(str(link.get_attribute("href")))
-    assert not target.is_visible()
-    link.click()
-    opened.page.wait_for_timeout(100)
-    assert target.is_visible()
+def test_a_link_from_outside_to_a_record_unfolds_it(chromium: Any, built: Built) -> None:
+    anchor = anchors.record("small/base/model")
+    with opening(chromium, built.path) as opened:
+        opened.page.goto(f"{built.path.as_uri()}#{anchor}")
+        assert opened.page.locator(f"#{anchor}").is_visible()
 
 
-def test_verdicts_can_be_chosen(opened: Opened) -> None:
-    shown = opened.page.locator("main .faq article.claim:visible")
-    everything = shown.count()
-    opened.page.get_by_role("button", name="not run").click()
-    left = shown.count()
-    assert 0 < left < everything
-    assert set(shown.evaluate_all("nodes => nodes.map(node => node.dataset.verdict)")) == {"not run"}
-    opened.page.get_by_role("button", name="All claims").click()
-    assert shown.count() == everything
-
-
-def test_the_csv_of_a_chart_is_downloaded(opened: Opened) -> None:
+@pytest.mark.parametrize(("name", "start"), [("csv", "label,series,unit,value"), ("svg", "<svg ")])
+def test_the_data_and_the_picture_of_a_chart_are_downloaded(opened: Opened, name: str, start: str) -> None:
     with opened.page.expect_download() as waiting:
-        opened.page.locator("#fig-overview a.download").click()
-    assert waiting.value.suggested_filename == "fig-overview.csv"
-    assert Path(waiting.value.path()).read_text().startswith("label,series,unit,value")
+        opened.page.locator(f"#fig-overview a[download$='.{name}']").click()
+    assert waiting.value.suggested_filename == f"fig-overview.{name}"
+    assert Path(waiting.value.path()).read_text(encoding="utf-8").startswith(start)
 
 
-def test_a_command_is_copied(opened: Opened, built: Built) -> None:
-    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    opened.page.locator("#claim-headline .command button").click()
-    opened.page.get_by_text("Copied").wait_for()
-    copied = opened.page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith(f"snakemake --cores 2 {built.project.results}/claims/headline.json")
+_BADGE = """(tone) => {
+  const node = document.createElement("span");
+  node.className = "badge " + tone;
+  document.body.append(node);
+  return [getComputedStyle(node).color, getComputedStyle(node).backgroundColor];
+}"""
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-def test_dark_and_light_differ_and_are_readable(chromium: sync_api.Browser, built: Built, width: int) -> None:
+def test_dark_and_light_differ_and_are_readable(chromium: Any, built: Built, width: int) -> None:
     grounds = {}
     for scheme in ("light", "dark"):
-        opened = Opened(chromium, built.path, width, scheme, True)
-        colours = opened.page.evaluate(
-            """() => {
-              const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];
-              return {page: of("body", "backgroundColor"), card: of(".plot", "backgroundColor"),
-                texts: [of("body", "color"), of(".label", "color"), of(".chart text", "fill"), of("summary", "color"),
-                  of(".badge.none", "color")],
-                marks: [of('.chart [fill="#0a6ebd"]', "fill"), of('.chart [fill="#c2500a"]', "fill")]};
-            }"""
-        )
+        with opening(chromium, built.path, width, scheme) as opened:
+            colours = opened.page.evaluate(
+                """() => {
+                  const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];
+                  return {page: of("body", "backgroundColor"), card: of(".plot", "backgroundColor"),
+                    texts: [of("body", "color"), of(".label", "color"), of(".chart text", "fill"),
+                      of("summary", "color"), of(".badge.none", "color"), of("a.num", "color")],
+                    marks: [of('.chart [fill="#0a6ebd"]', "fill"), of('.chart [fill="#c2500a"]', "fill"),
+                      of(".chain-graph circle", "fill")]};
+                }"""
+            )
+            pairs = [opened.page.evaluate(_BADGE, tone) for tone in ("agree", "disagree", "open")]
         for text in colours["texts"]:
             assert min(contrast(text, colours["page"]), contrast(text, colours["card"])) >= 4.5, (scheme, text)
         for mark in colours["marks"]:
             assert contrast(mark, colours["card"]) >= 3, (scheme, mark)
-        for badge in ("agree", "disagree", "open"):
-            pair = opened.page.evaluate(
-                """(tone) => {
-                  const node = document.createElement("span");
-                  node.className = "badge " + tone;
-                  document.body.append(node);
-                  return [getComputedStyle(node).color, getComputedStyle(node).backgroundColor];
-                }""",
-                badge,
-            )
-            assert contrast(*pair) >= 4.5, (scheme, badge)
+        for pair in pairs:
+            assert contrast(*pair) >= 4.5, (scheme, pair)
         grounds[scheme] = colours["page"]
-        opened.page.context.close()
     assert luminance(grounds["light"]) > 0.8 and luminance(grounds["dark"]) < 0.05
 
 
@@ -158,33 +92,27 @@ def test_only_what_scrolls_is_a_stop_for_the_keyboard(opened: Opened) -> None:
     assert wrong == 0
 
 
-@pytest.mark.parametrize("width", [320, 390, 800, 1280])
-def test_nothing_is_wider_than_the_screen(chromium: sync_api.Browser, built: Built, width: int) -> None:
-    opened = Opened(chromium, built.path, width, "light", True)
-    opened.page.evaluate("document.querySelectorAll('details').forEach((node) => { node.open = true; })")
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    opened.page.context.close()
+def test_text_and_tables_are_there_without_javascript(chromium: Any, built: Built) -> None:
+    with opening(chromium, built.path, script=False) as opened:
+        assert opened.page.locator("article.claim:visible").count() == len(built.project.claims.ids) + 2
+        opened.page.locator("#claim-headline a.num").first.click()  # the browser itself unfolds what a link leads to
+        drawer = opened.page.locator("#prov-headline")
+        assert drawer.is_visible() and drawer.locator(".command code").is_visible()
+        assert drawer.locator(".chain-graph").is_visible() and drawer.locator("a").first.is_visible()
+        assert opened.page.locator("button, input, select, dialog").count() == 0
 
 
-def test_text_and_tables_are_there_without_javascript(chromium: sync_api.Browser, built: Built) -> None:
-    opened = Opened(chromium, built.path, 1280, "light", False)
-    assert opened.page.locator("article.claim:visible").count() == len(built.project.claims.ids) + 2
-    details = opened.page.locator("#claim-headline details.provenance")
-    details.locator("summary").first.click()
-    assert details.locator("a").first.is_visible()
-    assert opened.page.locator("button").count() == 0
-    opened.page.context.close()
-
-
-def test_it_prints(chromium: sync_api.Browser, built: Built) -> None:
-    opened = Opened(chromium, built.path, 1280, "dark", True)
-    pdf = opened.page.pdf(format="A4")
-    pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
-    assert pdf.startswith(b"%PDF") and 10 < pages < 120
-    opened.page.emulate_media(media="print")
-    assert luminance(opened.page.evaluate("getComputedStyle(document.body).backgroundColor")) == 1
-    assert not opened.page.locator("section.records").is_visible()
-    opened.page.context.close()
+def test_it_prints_with_everything_unfolded(chromium: Any, built: Built) -> None:
+    with opening(chromium, built.path, scheme="dark") as opened:
+        pdf = opened.page.pdf(format="A4")
+        pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
+        assert pdf.startswith(b"%PDF") and 40 < pages < 400
+        opened.page.emulate_media(media="print")
+        assert luminance(opened.page.evaluate("getComputedStyle(document.body).backgroundColor")) == 1
+        for inside in ("#prov-headline .command", "#prov-headline .chain-graph", "section.records .target", ".example"):
+            assert opened.page.locator(inside).last.evaluate("node => node.checkVisibility()"), inside
+        opened.page.emulate_media(media="screen")
+        assert not opened.page.locator("#prov-headline .command").is_visible()  # folded again
 
 
 def luminance(colour: str) -> float:

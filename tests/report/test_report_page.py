@@ -8,15 +8,16 @@ import io
 import json
 import re
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import pytest
 from built_page import Built
 from html_document import Element, ancestors
-from synthetic_results import HOSTILE, REAL_STAGES
 
 from piretry.provenance.graph import Lineage
 from piretry.report.numbers import with_unit
 from piretry.report.parts import anchors
+from synthetic_results import HOSTILE, REAL_STAGES
 
 
 def results(built: Built, folder: str = "claims") -> dict[str, dict]:
@@ -55,7 +56,9 @@ def test_nothing_is_loaded_from_anywhere(built: Built) -> None:
         assert "style" not in element.attributes
         assert not any(name.startswith("on") for name in element.attributes)
         if "href" in element.attributes:
-            assert element.attributes["href"].startswith(("#", "data:text/csv;")), element.attributes["href"][:60]
+            assert element.attributes["href"].startswith(("#", "data:text/csv;", "data:image/svg+xml;")), (
+                element.attributes["href"][:60]
+            )
         for value in element.attributes.values():
             assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", value))
     style = built.document.one("style").raw
@@ -235,15 +238,20 @@ def test_every_artifact_has_its_record_once_with_its_whole_hash(built: Built) ->
         if e.attributes["id"].startswith("rec-")
     }
     assert set(shown) == {anchors.record(path) for path in below}
+    blocks = {e.attributes["id"]: e.text for record in records for e in record.all("div", "target")}
     for path in below:
         record, text = lineage.records[path], shown[anchors.record(path)].text
         for fact in (record.artifact.sha256, record.code.digest[:12], record.machine.host, record.stage):
             assert fact in text
         commit = record.checkout.commit or record.checkout.reason
-        assert commit and commit in text
+        around = [blocks[link.attributes["href"][1:]] for link in shown[anchors.record(path)].all("a")
+                  if link.text == "code, image and machine"]  # fmt: skip
+        assert len(around) == 1 and commit and commit in around[0] and record.code.digest in around[0]
         assert ("uncommitted changes" in text) == bool(record.checkout.dirty)
         hrefs = [link.attributes["href"] for link in shown[anchors.record(path)].all("a")]
-        assert {f"#{anchors.record(entry.path)}" for entry in record.inputs} <= set(hrefs)
+        assert {f"#{anchors.record(entry.path)}" for entry in record.inputs[:60]} <= set(hrefs)
+        rest = len(record.inputs) - 60
+        assert (f"and {rest:,} more" in text) == (rest > 0)
 
 
 def test_a_claim_leads_down_to_data_and_models(built: Built) -> None:
@@ -267,9 +275,13 @@ def test_settings_and_facts_of_a_record_are_there(built: Built) -> None:
         if e.attributes["id"] == anchors.record("small/base/s42/retries-bare.parquet")
     )
     text = record.text
-    assert "history" in text and "template" in text and "seed 42" in text
-    assert "no model was run" in text
-    assert "(settings, inputs and outputs as above)" in text
+    assert "seed 42" in text
+    blocks = {e.attributes["id"]: e.text for e in built.document.all("div", "target")}
+    shared = " ".join(
+        blocks[link.attributes["href"][1:]] for link in record.all("a") if "block-" in link.attributes["href"]
+    )
+    assert '"history"' in shared and '"template"' in shared
+    assert "(settings, inputs and outputs as above)" in shared and "no model was run" in shared
 
 
 # -- untrusted text
@@ -298,7 +310,11 @@ def test_figures_carry_a_text_and_their_data(built: Built) -> None:
         assert svg.attributes["role"] == "img"
         title, text = svg.one("title").text, svg.one("desc").text
         assert title and len(text) > 40
-        data = figure.one("a", "download").attributes["href"].split(";base64,")[1]
+        as_csv, as_svg = (link.attributes["href"].split(";base64,") for link in figure.all("a", "download"))
+        assert as_csv[0].startswith("data:text/csv") and as_svg[0].startswith("data:image/svg+xml")
+        picture = ElementTree.fromstring(base64.b64decode(as_svg[1]))
+        assert picture.tag == "{http://www.w3.org/2000/svg}svg" and picture.findtext("{*}desc") == text
+        data = as_csv[1]
         rows = list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
         assert rows
         for row in rows:
@@ -379,7 +395,7 @@ def test_overlap_pairs_and_counts(built: Built) -> None:
 @pytest.mark.parametrize("kind", ["It fails, is told so, and succeeds", "It fails, is told so, and fails again"])
 def test_dialogues_are_shown(built: Built, kind: str) -> None:
     section = next(e for e in built.document.all("section") if e.attributes.get("id") == "examples")
-    example = next(e for e in section.all("section", "example") if kind in e.text)
+    example = next(e for e in section.all("article", "example") if kind in e.text)
     turns = [turn.one("p", "who").text for turn in example.all("li")]
     assert turns[0] == "Problem" and turns[1].startswith("First attempt") and turns[2] == "Signal"
     assert built.project.scale.retry.prompts["bare"] in example.text

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from built_page import Built
+from built_page import Built, no_traps
 
 from piretry.completions import read_completions, write_completions
 from piretry.errors import PiretryError
@@ -49,7 +49,7 @@ def test_a_changed_table_is_named(built: Built, copy: Path) -> None:
 
 
 def test_a_missing_record_is_named_on_the_page(built: Built, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grader, "_traps", _no_traps())
+    monkeypatch.setattr(grader, "_traps", no_traps())
     (copy / "small/retry-full/k1/bare/r1/s42/sft.parquet.prov.json").unlink()
     page = build_page(copy, built.task.inputs, built.task.settings)
     top = page[: page.index("At a glance</h2>")]
@@ -71,7 +71,7 @@ def test_an_artifact_made_from_another_version_is_named(built: Built, copy: Path
 
 
 def test_the_same_results_give_the_same_page(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grader, "_traps", _no_traps())
+    monkeypatch.setattr(grader, "_traps", no_traps())
     first = build_page(built.root, built.task.inputs, built.task.settings)
     assert build_page(built.root, built.task.inputs, built.task.settings) == first
 
@@ -128,12 +128,3 @@ def test_tables_that_were_divided_over_jobs_are_counted_once(built: Built, copy:
     shown = [node.id for node in levels["Retries, their repeats, and fresh attempts"]]
     parts = [f"small/base/s42/shards/retries-bare.{number}.parquet" for number in (0, 1)]
     assert shown == [whole, *parts]
-
-
-def _no_traps() -> Callable[[], dict[str, object]]:
-    """The trap table takes seconds to grade, and another test looks at it."""
-    from piretry.verifiers.traps import load_traps, rate
-
-    traps = load_traps()
-    value = {"rate": rate(traps, [trap.label for trap in traps]), "mistaken": [], "version": "not graded"}
-    return lambda: value

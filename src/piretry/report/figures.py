@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from piretry.report.results import Results
 _AXES = {
     "gain": "gain, percentage points",
     "accuracy": "accuracy, %",
-    "yield": "problems that fail, then succeed, per 1,000",
+    "yield": "fail, then succeed, per 1,000 problems",
     "diversity": "distinct solutions among correct samples, %",
 }
 _UNITS = {"gain": "pp", "accuracy": "%", "yield": "per 1,000", "diversity": "%"}
@@ -34,13 +34,16 @@ class Asked:
 
 
 def question_figures(results: Results, claims: Sequence[dict[str, Any]], slug: str) -> list[Figure]:
-    """The charts of one question; ids start with ``fig-`` and `slug`. A measure with one value gets none."""
+    """The charts of one question; ids start with ``fig-`` and `slug`. A measure with one value gets one only where the
+    question has no other.
+    """
     declared = [results.declared[claim["id"]] for claim in claims]
-    asked = _asked(declared, results.settings["scale"]["reading"])
+    asked = _asked(declared, results.settings["scale"]["reading"], list(results.declared.values()))
     figures: list[Figure | None] = []
-    for measure in _AXES:
-        wanted = [entry for entry in asked if entry.measure == measure]
-        if len(wanted) > 1 and any(results.quantity(w.measure, w.series, w.label) for w in wanted):
+    by_measure = {measure: [entry for entry in asked if entry.measure == measure] for measure in _AXES}
+    few = 1 if all(len(wanted) < 2 for wanted in by_measure.values()) else 2
+    for measure, wanted in by_measure.items():
+        if len(wanted) >= few and any(results.quantity(w.measure, w.series, w.label) for w in wanted):
             figures.append(_measure_figure(results, wanted, f"fig-{slug}-{measure}", _equivalence(declared)))
     figures += [_differences(results, claims, f"fig-{slug}-differences")] if _equivalence(declared) else []
     for claim in claims:
@@ -75,8 +78,11 @@ def overview_figure(results: Results) -> Figure | None:
     )
 
 
-def series_label(series: str, among: Sequence[str]) -> str:
-    """What tells `series` from the others: the words in which they differ, e.g. ``K=3`` or ``medium, lora``."""
+def series_label(series: str, among: Sequence[str], without: Collection[str] = ()) -> str:
+    """What tells `series` from the others: the words in which they differ, e.g. ``K=3`` or ``medium, lora``.
+
+    Words for what is in `without` (method, tuning, k, prompt, round) are left out: they are said elsewhere.
+    """
     parsed = [State.of(name, 0) for name in among]
     state = State.of(series, 0)
     words = []
@@ -100,12 +106,15 @@ def series_label(series: str, among: Sequence[str]) -> str:
         varying = [name for name in varying if name != "prompt" or len({a.prompt for a in arms} - {NO_PROMPT}) > 1]
     if not varying and len(parsed) > len(arms):  # one cell among bases
         varying = ["round"]
-    words += [spelled[name] for name in varying if spelled[name]]
+    words += [spelled[name] for name in varying if spelled[name] and name not in without]
     return ", ".join(words) or state.series
 
 
-def _asked(declared: Sequence[dict[str, Any]], reading: str) -> list[Asked]:
-    """Every quantity of the claims' tests, each once, in their order; a published figure wins over none."""
+def _asked(declared: Sequence[dict[str, Any]], reading: str, every: Sequence[dict[str, Any]]) -> list[Asked]:
+    """Every quantity of the claims' tests, each once, in their order; a published figure wins over none.
+
+    Where these claims publish no figure for a quantity, that of another of `every` claim stands in.
+    """
     found: dict[tuple[str, str, str], Asked] = {}
     for claim in declared:
         for test in claim["tests"]:
@@ -121,6 +130,7 @@ def _asked(declared: Sequence[dict[str, Any]], reading: str) -> list[Asked]:
                 held = found.get(key)
                 if held is None or (held.published is None and published is not None):
                     found[key] = Asked(*key, published)
+    for claim in (*declared, *every):
         for test in claim["tests"]:
             if test["test"] == "value":
                 _publish(found, (test["of"]["measure"], test["of"]["series"]), test["published"])
@@ -162,6 +172,9 @@ def _measure_figure(results: Results, wanted: Sequence[Asked], name: str, equiva
         band = _margin_band(results, equivalence)
         if band is not None:
             caption += f" The shaded range is {band.meaning}."
+    if len(points) == 1:
+        title, level = f"{measure.capitalize()}, published and measured", results.settings["statistics"]["level"]
+        return rows_figure(name, title, caption, _AXES[measure], unit, points, level, band)
     return columns_figure(
         name,
         f"{measure.capitalize()} by {_what_varies(series)}",

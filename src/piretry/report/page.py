@@ -18,11 +18,14 @@ from piretry.report.parts import (
     grader,
     method,
     overlap,
+    protocol,
     provenance,
+    sources,
     summary,
     tables,
 )
 from piretry.report.results import Results, read_results
+from piretry.report.typeset import typeset
 
 
 @dataclass(frozen=True)
@@ -31,18 +34,20 @@ class Part:
 
     name: str
     title: str
-    view: Callable[[Results], dict[str, Any]]
+    view: Callable[[Results], dict[str, Any] | None]
 
 
-# In the order of the page. The FAQ's own sections stand where `faq` is.
+# In the order of the page. The FAQ's own sections stand where `faq` is. A part whose view is None is left out.
 PARTS = (
     Part("summary", "At a glance", summary.view),
     Part("faq", "The claims", faq.view),
+    Part("sources", "The published figures themselves", sources.view),
     Part("controls", "Negative controls", controls.view),
     Part("overlap", "Overlap of training and held-out problems", overlap.view),
     Part("grader", "The grader", grader.view),
     Part("cells", "Every cell", cells.view),
     Part("examples", "Dialogues", examples.view),
+    Part("protocol", "Settings beside the published protocol", protocol.view),
     Part("compute", "What it cost", compute.view),
     Part("tables", "Tables", tables.view),
     Part("method", "How to read this page", method.view),
@@ -68,8 +73,9 @@ def build_page(root: Path, inputs: Mapping[str, str], settings: Mapping[str, Any
 def render(results: Results) -> str:
     """The page of results that are already read."""
     views = {part.name: part.view(results) for part in PARTS}
+    parts = [part for part in PARTS if views[part.name] is not None]
     template = environment().get_template("page.html.j2")
-    return template.render(title=TITLE, parts=PARTS, scale=results.scale, views=views)
+    return template.render(title=TITLE, parts=parts, scale=results.scale, views=views)
 
 
 def environment() -> Any:
@@ -98,5 +104,5 @@ def environment() -> Any:
     ):
         env.filters[name] = getattr(numbers, name)
     env.filters |= {"untrusted": numbers.untrusted, "with_unit": numbers.with_unit, "percent": numbers.percent}
-    env.filters |= {"plural": numbers.plural, "slug": anchors.slug}
+    env.filters |= {"plural": numbers.plural, "slug": anchors.slug, "typeset": typeset}
     return env

@@ -45,7 +45,7 @@ class Records:
         """Every artifact, outside file, model and dataset that the page rests on, by id, each once."""
         found: dict[str, Node] = {}
         for top in self.tops:
-            for node in self.lineage.graph(top).nodes:
+            for node in self._below(top):
                 found.setdefault(node.id, node)
         return found
 
@@ -73,9 +73,25 @@ class Records:
         """`paths` and everything that they were made from, each once."""
         found: dict[str, Node] = {}
         for path in paths:
-            for node in self.lineage.graph(path).nodes:
+            for node in self._below(path):
                 found.setdefault(node.id, node)
         return list(found.values())
+
+    def made_from(self, node: Node) -> list[Node]:
+        """What the artifact of `node` was made from, one step down."""
+        if node.record is None:
+            return []
+        return [other for other in self._below(node.id) if other.depth == 1]
+
+    def _below(self, path: str) -> tuple[Node, ...]:
+        """The lineage of `path`; claims share most of theirs, so that each is walked once."""
+        if path not in self._walked:
+            self._walked[path] = self.lineage.graph(path).nodes
+        return self._walked[path]
+
+    @cached_property
+    def _walked(self) -> dict[str, tuple[Node, ...]]:
+        return {}
 
     def levels(self, nodes: Iterable[Node]) -> list[tuple[str, list[Node]]]:
         """The artifacts among `nodes`, sorted into LEVELS."""

@@ -7,9 +7,11 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from piretry.data.schema import Problem
 from piretry.errors import PiretryError
 from piretry.provenance.hashing import hash_content, unchanged
 from piretry.report.completions import CompletionsFile, TableName, read_groups
@@ -29,7 +31,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
     """The files of a results folder that the page shows.
 
@@ -56,6 +58,11 @@ class Results:
         """The scale file's content."""
         scale: dict[str, Any] = self.settings["scale"]
         return scale
+
+    @cached_property
+    def problems(self) -> dict[str, dict[str, Problem]]:
+        """Problems by id, of every file of problems that a part of the page has read; filled by the parts."""
+        return {}
 
     def tables_of(self, kind: str) -> list[CompletionsFile]:
         """The completions tables of a kind (attempts, resamples, retries, repeats, eval), by path."""

@@ -16,6 +16,16 @@ def claim(name: str) -> str:
     return f"claim-{name}"
 
 
+def drawer(name: str) -> str:
+    """The id of the provenance of a claim or a control; its numbers are `drawer` with ``-0``, ``-1`` and so on."""
+    return f"prov-{name}"
+
+
+def protocol(series: str) -> str:
+    """The id of the comparison of a cell's settings with the published protocol."""
+    return f"protocol-{slug(series)}"
+
+
 def table(name: str) -> str:
     """The id of a table."""
     return f"table-{slug(name)}"

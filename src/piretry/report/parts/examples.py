@@ -1,136 +1,133 @@
-"""A few real dialogues: what fails, what is said to it, what comes then. Chosen by rule, not by eye."""
+"""Real transcripts for every cell: what it was trained on, and what the training changed on held-out problems.
+
+Chosen by rule, not by eye: of each kind the first by problem id, at the smallest seed. Cells that learn from the same
+completions share those dialogues, which stand on the page once.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
-from piretry.completions import CompletionRow, read_completions
-from piretry.data.schema import Problem, iter_problems
-from piretry.grid import paths
-from piretry.grid.names import PROVER, ROLES
-from piretry.lean_prompts import shown_error
+from piretry.grid.names import PROVER, ROLES, State
 from piretry.report.completions import CompletionsFile
 from piretry.report.parts import anchors
+from piretry.report.parts.dialogues import Dialogue, after_failures, after_training
 from piretry.report.results import Results
 
-
-@dataclass(frozen=True)
-class Turn:
-    """One turn: who speaks, the text (of a dataset or a model: untrusted), and the verdict on it."""
-
-    who: str
-    text: str
-    verdict: str
-    answer: str | None
+MOST = 340  # dialogues on the page
+CHARACTERS = 600_000  # of all texts together; each turn gets its share, but 4,000 at most
+_LONGEST, _SHORTEST = 4000, 240
 
 
 @dataclass(frozen=True)
-class Example:
-    """One dialogue. `kind` says what it is an example of."""
+class Group:
+    """Dialogues of one table, and the cells that they are examples of."""
 
-    kind: str
-    problem_id: str
-    gold: str
-    turns: list[Turn]
-    more: int
+    title: str
+    says: str
+    cells: tuple[str, ...]
+    files: list[tuple[str, str]]
+    proofs: bool
+    dialogues: list[Dialogue]
 
 
 def view(results: Results) -> dict[str, Any]:
-    """Groups of dialogues, one of each kind that occurs: from the first base with retries after the bare prompt, and
-    from the prover where its retries were shown the type checker's error.
-    """
-    retries = results.tables_of("retries")
-    answers = [table for table in retries if table.name.state.role != PROVER]
-    proofs = [table for table in retries if table.name.state.role == PROVER]
-    first = [min(answers, key=_rank)] if answers else []
-    first += [min(proofs, key=lambda table: (table.name.prompt != "error", *_rank(table)))] if proofs else []
-    return {"groups": [_group(results, table) for table in first]}
+    """`groups` of dialogues; the `cells` to choose from; `limit` characters of a turn; how many are `left_out`."""
+    groups = [*_sources(results), *_trained(results)]
+    kept, left_out = _capped(groups, MOST)
+    turns = sum(len(dialogue.turns) for group in kept for dialogue in group.dialogues)
+    limit = max(_SHORTEST, min(_LONGEST, CHARACTERS // max(1, turns)))
+    cells = sorted({cell for group in kept for cell in group.cells}, key=_cell_order)
+    amount = sum(len(group.dialogues) for group in kept)
+    return {"groups": kept, "cells": cells, "limit": limit, "left_out": left_out, "amount": amount}
 
 
-def _group(results: Results, table: CompletionsFile) -> dict[str, Any]:
-    root, state, prompt = results.root, table.name.state.name, table.name.prompt
-    first, again = paths.ATTEMPTS.format(state=state), paths.REPEATS.format(state=state, prompt=prompt)
-    attempts = {row.problem_id: row for row in read_completions(root / first)}
-    retries: dict[str, list[CompletionRow]] = {}
-    for row in read_completions(root / table.path):
-        retries.setdefault(row.problem_id, []).append(row)
-    repeated = read_completions(root / again) if again in results.files else []
-    repeats = {(row.problem_id, row.attempt): row for row in repeated}
-    kinds = _choose(retries, repeats)
-    wanted = set(kinds.values())
-    proofs = table.name.state.role == PROVER
-    source = paths.THEOREMS if proofs else paths.TRAIN
-    problems = {p.problem_id: p for p in iter_problems(root / source) if p.problem_id in wanted}
-    signal = (results.scale["prover"] if proofs else results.scale["retry"])["prompts"][prompt]
-    shown = results.scale["prover"]["error_characters"] if proofs else None
-    examples = [
-        _example(kind, problems[name], attempts[name], retries[name], signal, shown, repeats)
-        for kind, name in kinds.items()
-        if name in problems and name in attempts
+def _sources(results: Results) -> Iterator[Group]:
+    """What the cells were trained on: retries, fresh attempts, proofs with sub-goals."""
+    users = _users(results)
+    tables = [table for kind in ("retries", "resamples", "skeletons") for table in results.tables_of(kind)]
+    seen = set()
+    for table in sorted(tables, key=_rank):
+        name = table.name
+        key = (name.kind, name.state.series, name.prompt, name.writer)
+        if key in seen:
+            continue  # another seed of the same
+        seen.add(key)
+        dialogues = after_failures(results, table)
+        if dialogues:
+            cells = tuple(sorted(users.get(table.path, ()), key=_cell_order))
+            files = [(table.path, anchors.record(table.path))]
+            proofs = name.state.role == PROVER
+            yield Group(_title(table), _says(table), (name.state.series, *cells), files, proofs, dialogues)
+
+
+def _trained(results: Results) -> Iterator[Group]:
+    """What the training of each cell changed on held-out problems."""
+    first: dict[str, CompletionsFile] = {}
+    for table in results.tables_of("eval"):
+        state = table.name.state
+        if not state.is_base and (state.series not in first or state.seed < first[state.series].name.state.seed):
+            first[state.series] = table
+    for series in sorted(first, key=_cell_order):
+        table = first[series]
+        dialogues = after_training(results, table.name.state)
+        if dialogues:
+            says = f"Held-out problems before and after the training, greedy decoding, seed {table.name.state.seed}"
+            files = [(table.path, anchors.record(table.path))]
+            proofs = table.name.state.role == PROVER
+            yield Group(f"{series}, after training", says, (series,), files, proofs, dialogues)
+
+
+def _users(results: Results) -> dict[str, set[str]]:
+    """Path of a completions table -> the cells whose training examples were selected from it."""
+    found: dict[str, set[str]] = {}
+    for record in results.records.by_path.values():
+        if record.stage == "select" and record.state is not None:
+            for entry in record.inputs:
+                found.setdefault(entry.path, set()).add(record.state.rpartition("/s")[0])
+    return found
+
+
+def _capped(groups: Sequence[Group], most: int) -> tuple[list[Group], int]:
+    """At most so many dialogues: one of each group before the second of any, so that every cell keeps some."""
+    total = sum(len(group.dialogues) for group in groups)
+    rounds = zip_longest(*([(place, d) for d in group.dialogues] for place, group in enumerate(groups)))
+    order = [entry for entries in rounds for entry in entries if entry is not None][:most]
+    kept = [
+        replace(group, dialogues=[dialogue for owner, dialogue in order if owner == place])
+        for place, group in enumerate(groups)
     ]
-    files = [first, table.path, *([again] if repeated else [])]
-    return {
-        "examples": examples,
-        "state": state,
-        "proofs": proofs,
-        "files": [(path, anchors.record(path)) for path in files],
-    }
+    return [group for group in kept if group.dialogues], total - len(order)
+
+
+def _title(table: CompletionsFile) -> str:
+    name = table.name
+    what = {"retries": f"retries, prompt {name.prompt}", "resamples": "fresh attempts", "skeletons": "sub-goals shown"}
+    by = f", written by {name.writer}" if name.writer != name.state.role else ""
+    return f"{name.state.series}: {what[name.kind]}{by}"
+
+
+def _says(table: CompletionsFile) -> str:
+    return f"What cells are trained on, seed {table.name.state.seed}"
 
 
 def _rank(table: CompletionsFile) -> tuple[object, ...]:
-    """Which retries come first: a base's own after the bare prompt, of the smallest role, at the smallest seed."""
+    """Which dialogues come first: retries of the bases, the bare prompt before the others; seeds by number."""
     name = table.name
+    kinds = ("retries", "resamples", "skeletons")
     state = name.state
     own = name.writer == state.role
-    return (ROLES.index(state.role), not state.is_base, name.prompt != "bare", not own, state.seed, table.path)
+    arm = () if state.arm is None else (state.arm.name,)
+    prompt = ("bare", "error").index(name.prompt) if name.prompt in ("bare", "error") else 2
+    return (
+        ROLES.index(state.role), not state.is_base, arm, kinds.index(name.kind), prompt, name.prompt, not own,
+        name.writer, state.seed, table.path,
+    )  # fmt: skip
 
 
-_SUCCESS = "It fails, is told so, and succeeds"
-_FAILURE = "It fails, is told so, and fails again"
-_SHOWN = 2  # retries of one dialogue; the rest is counted
-_LUCKY = "It succeeds on a retry, but the same dialogue sampled once more fails: a lucky guess"
-
-
-def _choose(retries: dict[str, list[CompletionRow]], repeats: dict[tuple[str, int], CompletionRow]) -> dict[str, str]:
-    """Kind -> problem: the first problem, by id, of each kind; no problem serves twice."""
-    chosen: dict[str, str] = {}
-    for name in sorted(retries):
-        last = max(retries[name], key=lambda row: row.attempt)
-        if last.correct and last.attempt > _SHOWN:
-            continue  # the success would not be seen
-        again = repeats.get((name, last.attempt))
-        if last.correct and again is not None and not again.correct:
-            kind = _LUCKY
-        elif last.correct:
-            kind = _SUCCESS
-        else:
-            kind = _FAILURE
-        chosen.setdefault(kind, name)
-    return {kind: chosen[kind] for kind in (_SUCCESS, _FAILURE, _LUCKY) if kind in chosen}
-
-
-def _example(
-    kind: str,
-    problem: Problem,
-    first: CompletionRow,
-    retries: list[CompletionRow],
-    signal: str,
-    shown: int | None,
-    repeats: dict[tuple[str, int], CompletionRow],
-) -> Example:
-    turns = [Turn("problem", problem.problem, "", None), _turn("first attempt", first)]
-    ordered = sorted(retries, key=lambda row: row.attempt)
-    failed = first
-    for row in ordered[:_SHOWN]:
-        said = signal.replace("{error}", shown_error(failed.message, shown)) if shown else signal
-        turns += [Turn("signal", said, "", None), _turn(f"retry {row.attempt}", row)]
-        failed = row
-    again = repeats.get((problem.problem_id, ordered[-1].attempt))
-    if kind == _LUCKY and again is not None:
-        turns.append(_turn(f"retry {again.attempt}, sampled again", again))
-    return Example(kind, problem.problem_id, problem.gold, turns, max(0, len(ordered) - _SHOWN))
-
-
-def _turn(who: str, row: CompletionRow) -> Turn:
-    return Turn(who, row.completion, row.verdict, row.answer)
+def _cell_order(series: str) -> tuple[object, ...]:
+    state = State.of(series, 0)
+    return (ROLES.index(state.role), not state.is_base, "" if state.arm is None else state.arm.name)

@@ -9,6 +9,7 @@ from piretry.report.charts.figure import Figure
 from piretry.report.figures import question_figures
 from piretry.report.parts import anchors
 from piretry.report.parts.claims import ClaimView, claim_view
+from piretry.report.parts.retold import Answer, answer
 from piretry.report.results import Results
 
 
@@ -18,6 +19,7 @@ class Question:
 
     anchor: str
     text: str
+    answer: Answer
     claims: list[ClaimView]
     figures: list[Figure]
 
@@ -30,6 +32,8 @@ def view(results: Results) -> dict[str, Any]:
         for number, (text, claims) in enumerate(questions.items(), start=1):
             slug = f"{anchors.slug(name)}-{number}"
             views = [claim_view(results, claim, results.inputs[f"claim:{claim['id']}"]) for claim in claims]
-            shown.append(Question(f"q-{slug}", text, views, question_figures(results, claims, slug)))
+            shown.append(
+                Question(f"q-{slug}", text, answer(results, claims), views, question_figures(results, claims, slug))
+            )
         sections.append((anchors.slug(name), name, shown))
     return {"sections": sections}

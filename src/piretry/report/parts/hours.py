@@ -5,6 +5,7 @@ The rule by which shared jobs are told apart is that of `piretry plan`: see `pir
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from piretry.grid.estimates import cores, estimate
 from piretry.grid.hours import Hours, portions
 from piretry.provenance.model import Record
-from piretry.report.numbers import NOTHING
+from piretry.report.numbers import NOTHING, duration
 from piretry.report.parts import anchors
 from piretry.report.results import Results
 from piretry.settings.scale import Scale
@@ -41,14 +42,40 @@ class ClaimHours:
     share: str
 
 
+@dataclass(frozen=True)
+class HoursByClaim:
+    """Hours by claim in `unit`, those of jobs that no claim needs, and the sum."""
+
+    unit: str
+    rows: dict[str, ClaimHours]
+    rest: str
+    total: str
+    words: dict[str, str]
+
+
+_GPU, _CPU = "GPU-hours", "CPU-hours"
+
+
 def view(results: Results, order: Sequence[str]) -> dict[str, Any]:
     """`stages`: rows in `order`, the sum last; `claims`: rows in the FAQ's order; what no claim needs; the unit."""
-    records = {record.job: record for record in results.records.jobs()}
-    costs = {job: actual(record) for job, record in records.items()}
-    stages = by_stage(results, order)
-    total = stages[-1].actual
+    claims = by_claim(results)
+    return {
+        "unit": claims.unit,
+        "stages": [_stage_row(row) for row in by_stage(results, order)],
+        "claims": list(claims.rows.values()),
+        "rest": claims.rest,
+        "total": claims.total,
+        "gpu": claims.unit == _GPU,
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def by_claim(results: Results) -> HoursByClaim:
+    """The hours of every claim and control; computed once for a page, which shows them in two places."""
+    costs = {record.job: actual(record) for record in results.records.jobs()}
     needs = {name: _jobs(results, _files(results, name)) for name in (*results.claims, *results.controls)}
     found, rest = portions(costs, needs)
+    total = Hours.sum(costs.values())
     on_gpus = total.gpu > 0
     digits = digits_for(total.gpu if on_gpus else total.cpu)
 
@@ -58,25 +85,29 @@ def view(results: Results, order: Sequence[str]) -> dict[str, Any]:
     def whole(name: str) -> Hours:
         return Hours.sum(costs[job] for job in _jobs(results, _files(results, name)[:1]))
 
-    return {
-        "unit": "GPU-hours" if on_gpus else "CPU-hours",
-        "stages": [_stage_row(row) for row in stages],
-        "claims": [
-            ClaimHours(
-                name,
-                anchors.claim(name),
-                portion.jobs,
-                text(portion.nothing),
-                text(whole(name)),
-                text(portion.only),
-                text(portion.share),
-            )
-            for name, portion in found.items()
-        ],
-        "rest": text(rest),
-        "total": text(total),
-        "gpu": on_gpus,
+    rows = {
+        name: ClaimHours(
+            name,
+            anchors.claim(name),
+            portion.jobs,
+            text(portion.nothing),
+            text(whole(name)),
+            text(portion.only),
+            text(portion.share),
+        )
+        for name, portion in found.items()
     }
+
+    def words(hours: Hours) -> str:
+        return f"{text(hours)} {_GPU}" if on_gpus else f"{duration(3600 * hours.cpu)} of CPU time"
+
+    said = {name: f"{words(part.nothing)}; {words(part.only)} for it alone" for name, part in found.items()}
+    return HoursByClaim(_GPU if on_gpus else _CPU, rows, text(rest), text(total), said)
+
+
+def in_words(results: Results, name: str) -> str:
+    """What a claim cost: from nothing, and what of it no other claim needs."""
+    return by_claim(results).words[name]
 
 
 def actual(record: Record) -> Hours:

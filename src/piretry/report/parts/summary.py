@@ -27,6 +27,7 @@ class Row:
     """One line of the table of all claims."""
 
     anchor: str
+    drawer: str
     id: str
     says: str
     published: str
@@ -44,6 +45,7 @@ def view(results: Results) -> dict[str, Any]:
         "reading": reading,
         "meaning": _READINGS[reading],
         "description": results.scale["description"],
+        "synthetic": _synthetic(results),
         "counts": counted(verdicts, reading),
         "total": len(verdicts),
         "groups": [
@@ -56,10 +58,16 @@ def view(results: Results) -> dict[str, Any]:
     }
 
 
+def _synthetic(results: Results) -> int:
+    """How many artifacts below the page say in their record that they were made up, not measured."""
+    return sum("synthetic" in record.facts for record in results.records.by_path.values())
+
+
 def _row(claim: dict[str, Any]) -> Row:
     measured = claim["measured"]
     return Row(
         anchors.claim(claim["id"]),
+        anchors.drawer(claim["id"]),
         claim["id"],
         claim["says"],
         claim["published"],
