@@ -16,7 +16,7 @@ _AXES = {
     "gain": "gain, percentage points",
     "accuracy": "accuracy, %",
     "yield": "fail, then succeed, per 1,000 problems",
-    "diversity": "distinct solutions among correct samples, %",
+    "diversity": "distinct among correct samples, %",
 }
 _UNITS = {"gain": "pp", "accuracy": "%", "yield": "per 1,000", "diversity": "%"}
 _MARKS = "Dots are measured values, lines their {level} intervals, small ticks single seeds"
