@@ -1,7 +1,7 @@
 """How large the report gets, how long it takes to build and to open, with 400 cells at 3 seeds of SYNTHETIC results.
 
-    python benchmarks/synthetic_grid.py --root /tmp/synthetic               # generate (minutes), build, measure
-    python benchmarks/synthetic_grid.py --root /tmp/synthetic --reuse       # build and measure again
+    python benchmarks/synthetic_grid.py --root build/synthetic               # generate (minutes), build, measure
+    python benchmarks/synthetic_grid.py --root build/synthetic --reuse       # build and measure again
     python benchmarks/synthetic_grid.py --pages results/mini/report/index.html
 
 The verdicts are drawn at random by tests/synthetic_results.py: no model is run. Every record says so under

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from piretry.exports.crate_graph import TERMS, Graph, one, ref, refs
 from piretry.exports.source import Source
@@ -289,9 +290,9 @@ def package(graph: Graph, name: str, version: str | None) -> str:
             softwareVersion=version,
             url="https://www.python.org/",
         )
-    # A local version (2.13.0+cpu) is a build of the public one, which is the one that the index lists.
-    page = f"https://pypi.org/project/{name}/"
-    return graph.add(f"{page}{version}/", "SoftwareApplication", name=name, softwareVersion=version, url=page)
+    # The package's URL as the packageurl specification has it, which names an index by its kind and not by a host.
+    place = f"pkg:pypi/{name}@{quote(version)}"
+    return graph.add(place, "SoftwareApplication", name=name, softwareVersion=version, url=place)
 
 
 def tool_id(stage: str) -> str:
