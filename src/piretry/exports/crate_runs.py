@@ -291,7 +291,7 @@ def package(graph: Graph, name: str, version: str | None) -> str:
             url="https://www.python.org/",
         )
     # The package's URL as the packageurl specification has it, which names an index by its kind and not by a host.
-    place = f"pkg:pypi/{name}@{quote(version)}"
+    place = f"pkg:pypi/{name}@{quote(str(version))}"
     return graph.add(place, "SoftwareApplication", name=name, softwareVersion=version, url=place)
 
 

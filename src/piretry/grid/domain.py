@@ -12,6 +12,8 @@ from piretry.settings.lean import ProverSettings
 from piretry.settings.sampling import ChatSettings, SamplingSettings
 from piretry.settings.scale import Scale
 
+# The package whose modules are the stages.
+STAGES = "piretry.stages"
 MATH_VERIFIER = "piretry.verifiers.math"
 LEAN_VERIFIER = "piretry.verifiers.lean.settings"
 # The dialogues of retries after proofs, which alone know what an error prompt is.
