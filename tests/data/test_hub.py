@@ -333,7 +333,10 @@ def test_without_a_network_the_cache_serves_and_is_checked(root: Path, hub: Hub)
     fill = f"from huggingface_hub import snapshot_download as get; get('some/model', revision={COMMIT!r})"
     cache = root.parent.parent / "results" / "hf"
     environment = {**os.environ, "HF_HOME": str(cache), "HF_ENDPOINT": hub.url, "NO_PROXY": "*"}
-    subprocess.run([sys.executable, "-c", fill], env=environment, check=True, capture_output=True, timeout=120)
+    # The library's own limits of ten seconds are short for a busy machine.
+    environment |= {"HF_HUB_DOWNLOAD_TIMEOUT": "60", "HF_HUB_ETAG_TIMEOUT": "60"}
+    filled = subprocess.run([sys.executable, "-c", fill], env=environment, capture_output=True, text=True, timeout=300)
+    assert filled.returncode == 0, filled.stderr
     absent = model_task("medium", revision="f" * 40)
     fetched, refused = run(root, hub.url, model_task(), absent, offline=True)
     assert fetched == (0, "")
