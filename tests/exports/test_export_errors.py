@@ -147,7 +147,7 @@ def test_without_the_package_that_writes_crates(
     monkeypatch.setitem(sys.modules, "rocrate.rocrate", None)
     status, text = export(capsys, "crate", made.results, tmp_path / "crate", "--home", made.home)
     assert status == 2
-    assert "pip install 'piretry[export]'" in text
+    assert "pip install -e '.[export]'" in text
     assert list(tmp_path.iterdir()) == []
 
 

@@ -41,7 +41,7 @@ class Graph:
         except ImportError:
             raise PiretryError(
                 "The crate is written by the package rocrate, which is not installed here. Install it with: "
-                "pip install 'piretry[export]'"
+                "pip install -e '.[export]' (in the checkout)"
             ) from None
         self.crate: ROCrate = ROCrate(version=CRATE_VERSION)
         self.crate.metadata.extra_contexts.append(TERMS_CONTEXT)
