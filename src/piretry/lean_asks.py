@@ -8,7 +8,7 @@ from typing import Any
 from piretry.completions import CompletionRow
 from piretry.data.schema import Problem
 from piretry.dialogue import retry_dialogue
-from piretry.lean_prompts import LeanPrompts, shown_error, skeleton_opening, skeletons
+from piretry.lean_prompts import LeanPrompts, skeleton_opening, skeletons, with_error
 from piretry.sampling import Ask, seed_of
 
 
@@ -25,10 +25,7 @@ class LeanRetryAsks:
     def ask(self, problem_id: str, failures: Sequence[CompletionRow], attempt: int, sample: int, kind: str) -> Ask:
         """One retry of a theorem after its `failures` (oldest first); `kind` keeps the seeds of stages apart."""
         settings, problem = self.settings, self.problems[problem_id]
-        prompts = [
-            settings["template"].replace("{error}", shown_error(row.message, settings["error_characters"]))
-            for row in failures
-        ]
+        prompts = [with_error(settings["template"], row.message, settings["error_characters"]) for row in failures]
         proofs = [row.completion for row in failures]
         return Ask(
             problem_id=problem_id,

@@ -63,13 +63,18 @@ class LeanPrompts:
 
     def error(self, message: str) -> str:
         """The retry prompt with the compiler's message, which may be of any length and hold anything."""
-        return self.templates["error"].replace("{error}", shown_error(message, self.error_characters))
+        return with_error(self.templates["error"], message, self.error_characters)
 
     def skeleton(self, subgoals: Sequence[SubGoal]) -> str:
         """The prompt that shows a proof's sub-goals; ValueError when there are none."""
         if not subgoals:
             raise ValueError("a proof without sub-goals has no skeleton to show")
         return self.templates["skeleton"].replace("{subgoals}", ", ".join(goal.text for goal in subgoals))
+
+
+def with_error(template: str, message: str, characters: int) -> str:
+    """A retry prompt with the compiler's message where the template shows it."""
+    return template.replace("{error}", shown_error(message, characters))
 
 
 def shown_error(message: str, characters: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from piretry.claims.measure import Tables
 from piretry.claims.model import (
+    CONTROLS,
     AboveTest,
     Claim,
     Control,
@@ -246,7 +247,7 @@ def control_result(judge_: Judge, control: Control, common: Mapping[str, Any]) -
     head = {
         "schema": SCHEMA,
         "id": control.id,
-        "section": "Controls",
+        "section": CONTROLS,
         "question": "Does the pipeline see an effect where there is none?",
         "says": control.says,
         "published": "no difference",

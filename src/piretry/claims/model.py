@@ -15,6 +15,8 @@ from piretry.grid.names import PROMPTS, State
 from piretry.settings.model import Settings
 
 Reading = Literal["both", "paper", "direction"]
+# The section under which the judge files negative controls, which are no claims.
+CONTROLS = "Controls"
 
 
 class Quantity(Settings):
@@ -219,3 +221,22 @@ class ClaimsFile(Settings):
     def family_of(self, claim: Claim) -> list[Claim]:
         """All claims that share Holm's correction with `claim`, itself included."""
         return [other for other in self.claims if other.family == claim.family]
+
+
+def quantities(test: Test) -> list[Quantity]:
+    """Every quantity that `test` looks at."""
+    if isinstance(test, ValueTest | AboveTest):
+        return [test.of]
+    if isinstance(test, SignTest):
+        return [test.greater, test.smaller]
+    if isinstance(test, RatioTest):
+        return [test.numerator, test.denominator]
+    if isinstance(test, EquivalenceTest):
+        return list(test.of)
+    return []
+
+
+def claim_series(claim: Claim) -> list[str]:
+    """The series that a claim's tests are measured on."""
+    found = [quantity.series for test in claim.tests for quantity in quantities(test)]
+    return found + [test.series for test in claim.tests if isinstance(test, TrendTest)]

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from piretry.claims.model import Claim, EquivalenceTest, Quantity, RatioTest, SignTest, Test, TrendTest, ValueTest
+from piretry.claims.model import (
+    Claim,
+    EquivalenceTest,
+    Quantity,
+    RatioTest,
+    SignTest,
+    Test,
+    TrendTest,
+    ValueTest,
+    quantities,
+)
 from piretry.grid.domain import domain
-from piretry.grid.project import Project, quantities
+from piretry.grid.project import Project
 from piretry.stats.power import accuracy_components, assumed_components, design, problems_needed, seeds_needed
 from piretry.stats.variance import VarianceComponents
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from piretry.compare.model import Changes, CodeChange, Origin, SettingChange, Sides, StageFiles
@@ -60,11 +60,9 @@ def _settings(pairs: Pairs) -> tuple[tuple[SettingChange, ...], tuple[Sides, ...
     for pair in pairs.matched:
         if pair.a.settings == pair.b.settings or pair.a.stage in _WITHOUT_SETTINGS:
             continue
-        one = _flat_settings(pair.a, pairs.key_a)
-        two = _flat_settings(pair.b, pairs.key_b)
-        for key in {**one, **two}:
-            if one.get(key) != two.get(key) and not _own_seed(pair, key):
-                found[pair.a.stage, key, one.get(key), two.get(key)].append(pair.key)
+        for key, (one, two) in _changed(pair, pairs).items():
+            if not _own_seed(pair, key):
+                found[pair.a.stage, key, one, two].append(pair.key)
     changes = [SettingChange(*name, tuple(sorted(keys))) for name, keys in found.items()]
     changes.sort(key=lambda change: (_order(change.stage), change.key, change.a or "", change.b or ""))
     seeds = [change for change in changes if _SEED.search(change.key)]
@@ -72,6 +70,13 @@ def _settings(pairs: Pairs) -> tuple[tuple[SettingChange, ...], tuple[Sides, ...
         Sides(f"{change.stage}: {change.key}", _values(change.a), _values(change.b)) for change in seeds
     )
     return tuple(change for change in changes if change not in seeds), tuple(sides)
+
+
+def _changed(pair: Pair, pairs: Pairs) -> dict[str, tuple[str | None, str | None]]:
+    """The flat keys whose values are not the same in the two records -> both values."""
+    one, two = _flat_settings(pair.a, pairs.key_a), _flat_settings(pair.b, pairs.key_b)
+    both = {key: (one.get(key), two.get(key)) for key in {**one, **two}}
+    return {key: values for key, values in both.items() if values[0] != values[1]}
 
 
 def _flat_settings(record: Record, rename: Callable[[str], str]) -> dict[str, str]:
@@ -159,9 +164,7 @@ def _packages(one: Iterable[Record], two: Iterable[Record]) -> tuple[Sides, ...]
         for record in records:
             for name, version in record.packages.items():
                 side[name].add(version or "not installed")
-    names = sorted({*versions[0], *versions[1]})
-    sides = (Sides(name, *(tuple(sorted(side.get(name, ()))) for side in versions)) for name in names)
-    return tuple(side for side in sides if side.a != side.b)
+    return _unlike(versions)
 
 
 def _references(one: Iterable[Record], two: Iterable[Record]) -> tuple[Sides, ...]:
@@ -174,6 +177,11 @@ def _references(one: Iterable[Record], two: Iterable[Record]) -> tuple[Sides, ..
             for data in record.datasets:
                 print_ = f", fingerprint {data.fingerprint[:12]}" if data.fingerprint else ""
                 side[f"dataset {data.role}"].add(f"{data.id} at revision {data.revision or 'not stated'}{print_}")
+    return _unlike(told)
+
+
+def _unlike(told: Sequence[Mapping[str, set[str]]]) -> tuple[Sides, ...]:
+    """Of two mappings of names to values the names whose values are not the same."""
     names = sorted({*told[0], *told[1]})
     sides = (Sides(name, *(tuple(sorted(side.get(name, ()))) for side in told)) for name in names)
     return tuple(side for side in sides if side.a != side.b)
@@ -219,8 +227,7 @@ def _inputs(record: Record, rename: Callable[[str], str]) -> set[tuple[str, str]
 
 def _reasons(pair: Pair, pairs: Pairs) -> Iterator[str]:
     one, two = pair.a, pair.b
-    settings = (_flat_settings(one, pairs.key_a), _flat_settings(two, pairs.key_b))
-    keys = [key for key in {**settings[0], **settings[1]} if settings[0].get(key) != settings[1].get(key)]
+    keys = list(_changed(pair, pairs))
     if any(_SEED.search(key) for key in keys):
         yield "seeds"
     if any(not _SEED.search(key) for key in keys):

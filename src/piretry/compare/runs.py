@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from piretry.claims.model import CONTROLS
 from piretry.compare.model import Header
 from piretry.errors import PiretryError
 from piretry.grid import paths
@@ -94,7 +95,7 @@ class Run:
 
 def is_control(result: dict[str, Any]) -> bool:
     """Whether a judge's result is that of a negative control."""
-    return bool(result["section"] == "Controls")
+    return bool(result["section"] == CONTROLS)
 
 
 def read_run(root: Path) -> Run:

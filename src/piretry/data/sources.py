@@ -13,6 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from piretry.data.schema import Problem, content_id
 from piretry.errors import PiretryError, nearest
@@ -139,6 +142,18 @@ def load_dataset(
         dict(sorted(dropped.items())),
         {path.name: sha256_file(path) for path in paths},
     )
+
+
+def referenced_dataset(
+    settings: Mapping[str, Any], folder: Path | None = None, loaders: Mapping[str, Loader] | None = None
+) -> tuple[Dataset, dict[str, Any]]:
+    """`load_dataset` for settings as plain values, and how records name the dataset: its id and revision."""
+    dataset = TypeAdapter[HubDataset | FileDataset](HubDataset | FileDataset).validate_python(settings)
+    loaded = load_dataset(dataset, folder, loaders)
+    if isinstance(dataset, HubDataset):
+        return loaded, {"id": dataset.repo, "revision": dataset.revision}
+    hashes = ", ".join(sorted(loaded.files.values()))
+    return loaded, {"id": dataset.path, "revision": f"sha256 {hashes}"}
 
 
 def _counted(rows: Iterable[Row], settings: HubDataset | FileDataset) -> Iterator[Row]:

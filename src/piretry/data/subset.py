@@ -60,7 +60,7 @@ def draw_subset(
         # A digest in place of the text: of 860,000 problems the texts would take most of a gigabyte.
         digest = hashlib.sha256(normalised_key(problem.problem).encode("utf-8", "surrogatepass")).digest()[:16]
         copies[digest].append((problem.problem_id, problem.gold))
-    groups = sorted((sorted(group) for group in copies.values()), key=lambda group: _rank(seed, group[0][0]))
+    groups = sorted((sorted(group) for group in copies.values()), key=lambda group: rank(seed, group[0][0]))
     conflicting = sum(len({normalised_key(gold) for _, gold in group}) > 1 for group in groups if len(group) > 1)
 
     drawn: list[str] = []
@@ -96,7 +96,8 @@ def take(problems: Iterable[Problem], subset: Subset) -> list[Problem]:
     return [found[problem_id] for problem_id in subset.problem_ids]
 
 
-def _rank(seed: int, problem_id: str) -> bytes:
+def rank(seed: int, problem_id: str) -> bytes:
+    """What a draw orders problems by."""
     return hashlib.sha256(f"{seed}\n{problem_id}".encode()).digest()
 
 

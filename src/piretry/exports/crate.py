@@ -77,6 +77,9 @@ class _Builder:
         self.licence = self._licence()
         self.run = f"#run/{source.run}"
         self.checkout = workflow_files(source.home)
+        self.rules = {
+            path: place.read_text(encoding="utf-8") for path, place in self.checkout.items() if path.endswith(".smk")
+        }
         self.entities: dict[str, str] = {}
         self._results()
         runs = Runs(self.graph, source, self.entities, self.agent, self.checkout)
@@ -326,11 +329,8 @@ class _Builder:
 
     def _rule_file(self, stage: str) -> str | None:
         """The file of rules that runs `stage`."""
-        texts = {
-            path: place.read_text(encoding="utf-8") for path, place in self.checkout.items() if path.endswith(".smk")
-        }
-        own = [path for path, text in texts.items() if re.search(rf"^\s*rule {stage}:", text, re.MULTILINE)]
-        calls = [path for path, text in texts.items() if f"piretry {stage} " in text]
+        own = [path for path, text in self.rules.items() if re.search(rf"^\s*rule {stage}:", text, re.MULTILINE)]
+        calls = [path for path, text in self.rules.items() if f"piretry {stage} " in text]
         return next(iter([*own, *calls]), None)
 
 

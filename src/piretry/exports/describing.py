@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from piretry.exports.source import CONTROLS, Source
+from piretry.claims.model import CONTROLS
+from piretry.exports.source import Source
 from piretry.provenance import layout
 from piretry.provenance.model import RECORD_SUFFIX, Record
 from piretry.report.numbers import estimate

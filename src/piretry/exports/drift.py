@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from piretry.errors import PiretryError
 from piretry.exports.source import Source
+from piretry.provenance.checks import listed
 from piretry.provenance.hashing import plain
-
-_SHOWN = 3
 
 
 def other_settings(source: Source) -> list[str]:
@@ -31,8 +30,7 @@ def drift_sentence(source: Source) -> str:
         return f"The configuration is not the one that the results were made with: it cannot be used ({error})."
     if not paths:
         return ""
-    named = ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
     return (
-        f"{len(paths)} artifacts were made with other settings than the configuration here gives them now ({named}); "
-        "their records have the settings that were used."
+        f"{len(paths)} artifacts were made with other settings than the configuration here gives them now "
+        f"({listed(paths)}); their records have the settings that were used."
     )

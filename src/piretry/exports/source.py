@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from piretry.claims.model import CONTROLS
 from piretry.errors import PiretryError, nearest
 from piretry.provenance import layout
 from piretry.provenance.audit import audit
@@ -23,7 +24,6 @@ from piretry.provenance.model import RECORD_SUFFIX, Record, record_path
 from piretry.provenance.root import read_run_id
 from piretry.provenance.tree import walk
 
-CONTROLS = "Controls"  # the section under which the judge files negative controls, which are no claims
 _SHOWN = 5  # findings that a refusal quotes; `piretry audit` lists all
 
 

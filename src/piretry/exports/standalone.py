@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from piretry.errors import PiretryError
-from piretry.provenance import audit as auditing
 from piretry.provenance import layout
+from piretry.provenance.audit import Audit
 from piretry.provenance.code import code_digest
 from piretry.provenance.findings import AuditReport
 from piretry.provenance.graph import Lineage
-from piretry.provenance.hashing import canonical_json, plain, sha256_file
-from piretry.provenance.model import SCHEMA, Loaded, Record, record_path
+from piretry.provenance.hashing import sha256_file
+from piretry.provenance.model import Loaded, Record, load
 
 DESCRIPTION = "archive.json"
 MANIFEST = "manifest-sha256.txt"
@@ -133,9 +132,8 @@ def manifest_findings(home: Path, described: Description) -> Iterator[str]:
 
 def audit_results(root: Path, described: Description) -> tuple[AuditReport, list[Chain], int]:
     """The audit of the results in an archive, what each claim rests on, and how many artifacts are left out."""
-    checking = _ArchiveAudit(root, lambda record: code_digest(record.modules), (), ())
-    checking.left_out = described.left_out
-    report = checking.run(None)
+    checking = Audit(root, lambda record: code_digest(record.modules), read=load_plainly, left_out=described.left_out)
+    report = checking.run()
     return report, list(chains(checking.lineage)), checking.unseen
 
 
@@ -156,49 +154,12 @@ def chains(lineage: Lineage) -> Iterator[Chain]:
         )
 
 
-class _ArchiveAudit(auditing._Audit):
-    """The audit with two differences: records are read without pydantic, and artifacts left out are not missing."""
-
-    left_out: Mapping[str, str]
-    unseen = 0
-
-    def _read(self, path: str) -> auditing._Read:
-        data = b""
-        try:
-            data = record_path(self.root / path).read_bytes()
-            return auditing._Read(load_plainly(data.decode("utf-8")), "", hashlib.sha256(data).hexdigest())
-        except (OSError, ValueError) as error:
-            return auditing._Read(None, str(error), hashlib.sha256(data).hexdigest())
-
-    def _check_artifact(self, path: str, record: Record) -> None:
-        left_out = self.left_out.get(path)
-        if left_out is None or (self.root / path).exists():
-            super()._check_artifact(path, record)
-            return
-        self.unseen += 1
-        if record.artifact.sha256 != left_out:
-            self._find(
-                path,
-                "changed",
-                f"it was left out of the archive with sha256 {left_out[:12]}, and its record names "
-                f"{record.artifact.sha256[:12]}",
-            )
-
-
 def load_plainly(text: str) -> Loaded:
     """Read a record as `model.load` does, with the standard library alone; ValueError when it is none.
 
     A test holds the two readers together.
     """
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError("it is not a JSON object")
-    if value.get("schema") != SCHEMA:
-        raise ValueError(f"it has schema {value.get('schema')!r}, and this piretry reads schema {SCHEMA}")
-    checksum = value.pop("checksum", None)
-    record: Record = _built(Record, value, "")
-    written = hashlib.sha256(f"piretry record {canonical_json(plain(value))}".encode("ascii")).hexdigest()
-    return Loaded(record, edited=checksum != written)
+    return load(text, lambda value: _built(Record, value, ""))
 
 
 def _built(kind: Any, value: Any, where: str) -> Any:

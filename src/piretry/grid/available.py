@@ -6,18 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from piretry.claims.model import (
-    AboveTest,
-    Claim,
-    ClaimsFile,
-    EquivalenceTest,
-    Quantity,
-    RatioTest,
-    SignTest,
-    Test,
-    TrendTest,
-    ValueTest,
-)
+from piretry.claims.model import Claim, ClaimsFile, claim_series
 from piretry.errors import PiretryError
 from piretry.grid.names import PROVER, ROLES, Arm, State
 from piretry.grid.task import Task
@@ -116,25 +105,6 @@ def notice(scale: Scale, unavailable: Mapping[str, str], claims: ClaimsFile) -> 
     names = [claim.id for claim in claims.claims if claim.not_run in lost.values()]
     reasons = "; ".join(lost.values())
     return f"NOT RUN: {', '.join(names) or 'no claim'}, nor any cell of role {', '.join(lost)}: {reasons}"
-
-
-def quantities(test: Test) -> list[Quantity]:
-    """Every quantity that `test` looks at."""
-    if isinstance(test, ValueTest | AboveTest):
-        return [test.of]
-    if isinstance(test, SignTest):
-        return [test.greater, test.smaller]
-    if isinstance(test, RatioTest):
-        return [test.numerator, test.denominator]
-    if isinstance(test, EquivalenceTest):
-        return list(test.of)
-    return []
-
-
-def claim_series(claim: Claim) -> list[str]:
-    """The series that a claim's tests are measured on."""
-    found = [quantity.series for test in claim.tests for quantity in quantities(test)]
-    return found + [test.series for test in claim.tests if isinstance(test, TrendTest)]
 
 
 def _reason(arm: Arm, unavailable: Mapping[str, str], teachers: Mapping[str, str]) -> str | None:

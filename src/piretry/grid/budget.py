@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from piretry.claims.model import ClaimsFile, TrendTest
+from piretry.claims.model import ClaimsFile, TrendTest, quantities
 from piretry.errors import PiretryError
 from piretry.grid.hours import Hours
 from piretry.grid.ledger import Ledger
 from piretry.grid.names import Arm
-from piretry.grid.project import Project, quantities
+from piretry.grid.project import Project
 from piretry.report.numbers import listed
 from piretry.settings.grid import GridGroup
 

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from piretry.claims.model import Claim, ClaimsFile, TrendTest, Variant
+from piretry.claims.model import Claim, ClaimsFile, TrendTest, Variant, claim_series, quantities
 from piretry.errors import PiretryError, nearest
-from piretry.grid.available import claim_series, mark_not_run, notice, quantities, runnable, unavailable_roles
+from piretry.grid.available import mark_not_run, notice, runnable, unavailable_roles
 from piretry.grid.names import DISTILLED, PROVER, ROLES, Arm, State
 from piretry.settings.config import Config
 from piretry.settings.load import load, read_yaml, validate
@@ -23,7 +23,6 @@ from piretry.sources import read as published_figures
 from piretry.sources.model import Published
 
 CONFIG_FILE = "config.yaml"
-__all__ = ["CONFIG_FILE", "Project", "RetryDemand", "load_project", "quantities"]
 
 
 @dataclass(frozen=True)

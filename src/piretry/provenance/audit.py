@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def audit(
     Sizes and times are never trusted: every byte is read. Raises PiretryError when the folder does not exist
     or belongs to another version.
     """
-    return _Audit(Path(results_root), current_digest, ignore, expected).run(progress)
+    return Audit(Path(results_root), current_digest, ignore, expected).run(progress)
 
 
 @dataclass(frozen=True)
@@ -62,24 +62,40 @@ class _Read:
     sha256: str
 
 
-class _Audit:
+class Audit:
+    """One audit, for those who need more of it than its report: the `lineage`, and what was `unseen`.
+
+    Args:
+        root, current_digest, ignore, expected: as for `audit`.
+        read: reads the text of a record; ValueError when it is none.
+        left_out: artifacts that need not lie there -> the hash that their records must name. Those that do not lie
+            there are counted in `unseen`.
+    """
+
     def __init__(
         self,
         root: Path,
         current_digest: Callable[[Record], str | None],
-        ignore: Sequence[str],
-        expected: Iterable[str],
+        ignore: Sequence[str] = (),
+        expected: Iterable[str] = (),
+        *,
+        read: Callable[[str], Loaded] = load,
+        left_out: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root
         self.current_digest = current_digest
         self.ignore = ignore
         self.expected = tuple(expected)
+        self.reader = read
+        self.left_out = left_out or {}
+        self.unseen = 0
         self.notes: Counter[str] = Counter()
         self.found: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.contents: dict[Path, Content] = {}
         self.unreadable: dict[Path, str] = {}
 
-    def run(self, progress: Callable[[int, int], None] | None) -> AuditReport:
+    def run(self, progress: Callable[[int, int], None] | None = None) -> AuditReport:
+        """Check everything; the report says what was found."""
         recorded = walk(self.root, self.ignore).recorded
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             read = dict(zip(recorded, pool.map(self._read, recorded), strict=True))
@@ -129,7 +145,7 @@ class _Audit:
         data = b""
         try:
             data = record_path(self.root / path).read_bytes()
-            return _Read(load(data.decode("utf-8")), "", hashlib.sha256(data).hexdigest())
+            return _Read(self.reader(data.decode("utf-8")), "", hashlib.sha256(data).hexdigest())
         except (OSError, ValueError) as error:
             return _Read(None, str(error), hashlib.sha256(data).hexdigest())
 
@@ -190,8 +206,17 @@ class _Audit:
     # -- one record
 
     def _check_artifact(self, path: str, record: Record) -> None:
-        place = self.root / path
-        if place in self.unreadable:
+        place, left_out = self.root / path, self.left_out.get(path)
+        if left_out is not None and not place.exists():
+            self.unseen += 1
+            if record.artifact.sha256 != left_out:
+                self._find(
+                    path,
+                    "changed",
+                    f"it was left out of the archive with sha256 {left_out[:12]}, and its record names "
+                    f"{record.artifact.sha256[:12]}",
+                )
+        elif place in self.unreadable:
             self._find(path, "changed", f"it cannot be read ({self.unreadable[place]})")
         elif place not in self.contents:
             self._find(path, "missing", f"its record lies there, but not the {record.artifact.kind} itself")

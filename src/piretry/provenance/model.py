@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -199,23 +200,31 @@ class Loaded:
     edited: bool
 
 
-def load(text: str) -> Loaded:
-    """Read a record whose checksum may be wrong; ValueError when it is no record of this schema at all."""
-    import pydantic
+def load(text: str, build: Callable[[Any], Record] | None = None) -> Loaded:
+    """Read a record whose checksum may be wrong; ValueError when it is no record of this schema at all.
 
+    `build` makes a record of the plain values, strictly; pydantic does where it is left out.
+    """
     value = json.loads(text)
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     if value.get("schema") != SCHEMA:
         raise ValueError(f"it has schema {value.get('schema')!r}, and this piretry reads schema {SCHEMA}")
     checksum = value.pop("checksum", None)
+    record = (build or _validated)(value)
+    # The checksum is taken of the file's own values, so that no field that is read tolerantly escapes it.
+    return Loaded(record, edited=checksum != _checksum(value))
+
+
+def _validated(value: Any) -> Record:
+    import pydantic
+
     try:
         record: Record = _adapter().validate_json(json.dumps(value), strict=True)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
-    # The checksum is taken of the file's own values, so that no field that is read tolerantly escapes it.
-    return Loaded(record, edited=checksum != _checksum(value))
+    return record
 
 
 def read_record(path: Path) -> Record:

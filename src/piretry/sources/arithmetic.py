@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from piretry.sources.figures import Figure, Rounded, entry_figure, figure, figures, key_name, listed, number, typeset
+from piretry.report.numbers import listed
+from piretry.sources.figures import Figure, Rounded, entry_figure, figure, figures, key_name, number, typeset
 from piretry.sources.finding import Finding
 from piretry.sources.model import Published, Row
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from piretry.sources.figures import Figure, entry_figure, figures, key_name, listed
+from piretry.report.numbers import listed
+from piretry.sources.figures import Figure, entry_figure, figures, key_name
 from piretry.sources.finding import Finding
 from piretry.sources.model import Key, Published, Row, Stated, Statement
 from piretry.sources.protocol import value_text

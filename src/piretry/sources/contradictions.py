@@ -9,12 +9,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+from piretry.report.numbers import listed
 from piretry.sources.figures import (
     Figure,
     Rounded,
     figure,
     key_name,
-    listed,
     merged_claims,
     typeset,
 )

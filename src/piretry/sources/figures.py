@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -81,13 +81,6 @@ def number(value: float | Fraction | Decimal, digits: int) -> str:
 def interval(low: float, high: float, digits: int = 1) -> str:
     """``[low, high]``."""
     return f"[{number(low, digits)}, {number(high, digits)}]"
-
-
-def listed(items: Sequence[str]) -> str:
-    """``a, b and c``."""
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def row_name(published: Published, row: Row) -> str:

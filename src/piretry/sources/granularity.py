@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from piretry.sources.figures import Figure, Rounded, figure, listed, merged_claims
+from piretry.report.numbers import listed
+from piretry.sources.figures import Figure, Rounded, figure, merged_claims
 from piretry.sources.finding import Finding
 from piretry.sources.model import Benchmark, Published, Row
 

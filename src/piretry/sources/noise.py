@@ -12,7 +12,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from piretry.sources.figures import Figure, figure, figures, key_name, listed, merged_claims, number, typeset
+from piretry.report.numbers import listed
+from piretry.sources.figures import Figure, figure, figures, key_name, merged_claims, number, typeset
 from piretry.sources.finding import Finding
 from piretry.sources.model import Benchmark, Published, Row, exact
 from piretry.stats import mcnemar_net_needed

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 
+from piretry.report.numbers import listed
 from piretry.sources.figures import (
     Rounded,
     entry_figure,
@@ -20,7 +21,6 @@ from piretry.sources.figures import (
     figures,
     interval,
     key_name,
-    listed,
     merged_claims,
     number,
 )

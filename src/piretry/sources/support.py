@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from piretry.report.numbers import listed
 from piretry.sources.figures import (
     Figure,
     Rounded,
@@ -11,7 +12,6 @@ from piretry.sources.figures import (
     figure,
     figures,
     key_name,
-    listed,
     typeset,
 )
 from piretry.sources.finding import Finding

@@ -8,13 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from piretry.data.chains import generate_problems
 from piretry.data.schema import Problem, fingerprint, write_problems
-from piretry.data.sources import load_dataset
+from piretry.data.sources import referenced_dataset
 from piretry.errors import PiretryError
-from piretry.settings.data import FileDataset, HubDataset
 from piretry.settings.mini import ChainSettings
 
 if TYPE_CHECKING:
@@ -47,9 +44,5 @@ def _load(
             ChainSettings.model_validate(chains), settings["split"], settings["problems"], settings["name"]
         )
         return made, {"id": f"{settings['name']} (generated, split {settings['split']})", "revision": None}
-    dataset = TypeAdapter[HubDataset | FileDataset](HubDataset | FileDataset).validate_python(settings)
-    loaded = load_dataset(dataset, folder)
-    if isinstance(dataset, HubDataset):
-        return loaded.problems, {"id": dataset.repo, "revision": dataset.revision}
-    hashes = ", ".join(sorted(loaded.files.values()))
-    return loaded.problems, {"id": dataset.path, "revision": f"sha256 {hashes}"}
+    loaded, reference = referenced_dataset(settings, folder)
+    return loaded.problems, reference

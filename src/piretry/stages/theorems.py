@@ -7,18 +7,14 @@ sub-goals use those that have one. Run alone: ``piretry theorems``.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from piretry.data.schema import Problem, fingerprint, write_problems
-from piretry.data.sources import load_dataset
+from piretry.data.sources import referenced_dataset
+from piretry.data.subset import rank
 from piretry.data.theorems.generate import generate_theorems
 from piretry.data.theorems.read import proofs_known, statement_key, theorem_loaders
 from piretry.errors import PiretryError
-from piretry.settings.data import FileDataset, HubDataset
 from piretry.settings.prover import TheoremSettings
 
 if TYPE_CHECKING:
@@ -43,7 +39,7 @@ def run(job: Job) -> None:
             f"but {settings['train']['name']} has {len(pool)}, of which {len(pool) - len(left)} are held out. Ask for "
             "fewer or take a larger dataset."
         )
-    train = sorted(left, key=lambda problem: _rank(settings["seed"], problem))[: settings["train_problems"]]
+    train = sorted(left, key=lambda problem: rank(settings["seed"], problem.problem_id))[: settings["train_problems"]]
     write_problems(job.output("train"), train)
     write_problems(job.output("eval"), held_out)
     job.count(train_problems=len(train), eval_problems=len(held_out), held_out_in_pool=len(pool) - len(left))
@@ -63,14 +59,7 @@ def _load(job: Job, key: str, number: int) -> tuple[list[Problem], dict[str, Any
         generator = TheoremSettings.model_validate(job.settings["theorems"])
         made = generate_theorems(generator, settings["split"], number, settings["name"])
         return made, {"id": f"{settings['name']} (generated, split {settings['split']})", "revision": None}, {}
-    dataset = TypeAdapter[HubDataset | FileDataset](HubDataset | FileDataset).validate_python(settings)
-    folder: Path | None = job.input(key) if key in job.task.inputs else None
-    loaded = load_dataset(dataset, folder, theorem_loaders())
-    if isinstance(dataset, HubDataset):
-        return loaded.problems, {"id": dataset.repo, "revision": dataset.revision}, loaded.dropped
-    hashes = ", ".join(sorted(loaded.files.values()))
-    return loaded.problems, {"id": dataset.path, "revision": f"sha256 {hashes}"}, loaded.dropped
-
-
-def _rank(seed: int, problem: Problem) -> bytes:
-    return hashlib.sha256(f"{seed}\n{problem.problem_id}".encode()).digest()
+    loaded, reference = referenced_dataset(
+        settings, job.input(key) if key in job.task.inputs else None, theorem_loaders()
+    )
+    return loaded.problems, reference, loaded.dropped

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from piretry.claims.model import Claim, Control, CountTest, Quantity, TrendTest
+from piretry.claims.model import Claim, Control, CountTest, Quantity, TrendTest, quantities
 from piretry.errors import PiretryError, nearest
 from piretry.grid import paths
 from piretry.grid.domain import STAGES
 from piretry.grid.names import DISTILLED, State
-from piretry.grid.project import Project, quantities
+from piretry.grid.project import Project
 from piretry.grid.task import Task
 from piretry.sources.read import to_settings
 

